@@ -1,1 +1,3 @@
+//! The command `sodu`; see `cli`.
+
 fn main() {}
