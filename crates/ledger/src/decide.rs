@@ -1,7 +1,7 @@
 //! The rules: what a command does to an account, or why it does nothing.
 
 use crate::canonical::{self, Content};
-use crate::{Account, Amount, Command, Entry, Hash, Minor, Movement, Reason, Refusal, Status, Time};
+use crate::{Account, Amount, Command, Entry, Hash, Kind, Minor, Movement, Reason, Refusal, Status, Time};
 
 /// What a decision needs to know, read by the caller as of one instant.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +59,7 @@ pub fn decide(facts: &Facts<'_>, command: &Command, now: Time) -> Result<Verdict
             }
             let mut entry = following(account, blank(command, content, now));
             change(account, movement, &mut entry)?;
+            keeps_bounds(&entry)?;
             entry
         }
     };
@@ -119,6 +120,18 @@ fn adjust(account: &Account, amount: Minor, reason: &Reason, entry: &mut Entry) 
     Ok(())
 }
 
+/// A limit beside a balance may leave the bounds that each of them keeps, and `available` has to be a figure: also after
+/// every hold has been released, so that releasing one is never refused.
+fn keeps_bounds(entry: &Entry) -> Result<(), Refusal> {
+    let own = entry.posted_after.minus(entry.held_after);
+    let most = entry.posted_after.plus(entry.credit_limit);
+    if own.is_some() && most.is_some() {
+        return Ok(());
+    }
+    let amount = if entry.kind == Kind::Limit { entry.credit_limit } else { entry.amount };
+    Err(Refusal::AmountOutOfRange { amount })
+}
+
 fn moved(figure: Option<Minor>, amount: Minor) -> Result<Minor, Refusal> {
     figure.ok_or(Refusal::AmountOutOfRange { amount })
 }
@@ -161,5 +174,45 @@ fn following(account: &Account, entry: Entry) -> Entry {
         at,
         recorded_at: at,
         ..entry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AccountId, Actor, Currency, Metadata};
+
+    /// Decides `movement` for `account` and folds it in.
+    fn step(account: Option<Account>, movement: Movement) -> Result<Account, Refusal> {
+        let command = Command {
+            account: AccountId::new(1).expect("a number"),
+            movement,
+            key: None,
+            reference: None,
+            metadata: Metadata::default(),
+            by: Actor::new("test").expect("a name"),
+        };
+        let facts = Facts { account: account.as_ref(), earlier: None };
+        let Verdict::Entries(entries) = decide(&facts, &command, Time::from_micros(1))? else { panic!("a replay") };
+        let [entry] = entries.as_slice() else { panic!("one command, one entry") };
+        let Some(mut account) = account else { return Ok(Account::opened_by(entry).expect("it folds")) };
+        account.apply(entry).expect("it folds");
+        Ok(account)
+    }
+
+    #[test]
+    fn what_is_available_is_always_a_figure() {
+        let greatest = Minor::parse("23058430092136939.51", Currency::VND).expect("the greatest figure");
+        let one = Minor::new(1).expect("a figure");
+        let top_up = Movement::Topup { amount: Amount::new(one).expect("positive") };
+        let limit = |credit_limit| Movement::Limit { credit_limit, reason: None };
+
+        let open = |credit_limit| step(None, Movement::Open { currency: Currency::VND, credit_limit });
+        let full = open(greatest).expect("a limit may be any figure");
+        assert_eq!(full.available(), greatest);
+        assert_eq!(step(Some(full.clone()), top_up.clone()), Err(Refusal::AmountOutOfRange { amount: one }));
+
+        let paid = step(Some(open(Minor::ZERO).expect("an account")), top_up).expect("a top-up");
+        assert_eq!(step(Some(paid), limit(greatest)), Err(Refusal::AmountOutOfRange { amount: greatest }));
     }
 }
