@@ -1,1 +1,59 @@
-fn main() {}
+//! `cargo xtask`: the project's own chores, each one command: all of CI, the benchmarks, and the proofs that need a
+//! real process to be killed, traced or starved of disk.
+//!
+//! The checks treat `sodu` as a black box, reached through its sockets and its command line; none links its code, so
+//! that none can share a mistake with it.
+
+#![expect(clippy::print_stdout, reason = "these are command-line chores: what they print is their result")]
+
+mod bench;
+mod ci;
+mod contradiction;
+mod crash;
+mod disk_full;
+mod http;
+mod money;
+mod operator;
+mod planted;
+mod programs;
+mod random;
+mod readme;
+mod server;
+mod sync_proof;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own chores")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Everything that CI checks, on this machine
+    Ci,
+    /// Measures sodu against its yardsticks, both in one run
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Kills the server under load, again and again, and holds what it kept against a list of its own
+    Crash(crash::Arguments),
+    /// Shows with strace that nothing is acknowledged before it is synced, and cuts the power at every acknowledgement
+    SyncProof(sync_proof::Arguments),
+    /// Fills the disk under the server, and makes room again
+    DiskFull(disk_full::Arguments),
+    /// Runs the commands that README.md shows
+    Readme,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().chore {
+        Chore::Ci => ci::run(),
+        Chore::Bench(bench) => bench::run(&bench),
+        Chore::Crash(arguments) => crash::run(&arguments),
+        Chore::SyncProof(arguments) => sync_proof::run(&arguments),
+        Chore::DiskFull(arguments) => disk_full::run(&arguments),
+        Chore::Readme => readme::run(),
+    }
+}

@@ -1,0 +1,89 @@
+//! The ledger that benchmarks read: N accounts with a random key pair and money each, made once and kept in target/bench.
+//!
+//! The key pairs follow from the account's number, so that the load generator's file needs no database.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::json;
+
+use crate::http::Address;
+use crate::operator::{Account, Operator, get_balance_body};
+use crate::programs;
+use crate::random::Random;
+use crate::server::{self, Server, Setup};
+
+/// So many callers at once fill the ledger: each of its commits then takes what all of them sent.
+const CALLERS: u32 = 128;
+/// How many bodies the load generator has in memory; it sends them in turn.
+const BODIES_MAX: u64 = 400_000;
+
+/// The account of that number.
+pub(crate) fn account(id: u64) -> Account {
+    let mut random = Random::new(id ^ 0x0050_d0d0_0000_0000);
+    Account { id, credit_limit: 0, api_key: random.hex(30), secret_key: random.hex(30) }
+}
+
+/// A copy in `folder` of a ledger with `accounts` accounts, made now if there is none yet.
+pub(crate) fn ledger(binary: &Path, accounts: u64, folder: &Path) -> Result<PathBuf> {
+    let kept = programs::target().join("bench").join(format!("{accounts}.db"));
+    if !kept.exists() {
+        make(binary, accounts, &kept)?;
+    }
+    let copy = folder.join(format!("{accounts}.db"));
+    fs::copy(&kept, &copy)?;
+    Ok(copy)
+}
+
+/// Writes request bodies of random accounts, one a line.
+pub(crate) fn write_bodies(accounts: u64, file: &Path) -> Result<()> {
+    let mut random = Random::new(accounts);
+    let mut lines = BufWriter::new(File::create(file)?);
+    for _ in 0..BODIES_MAX.min(accounts * 4) {
+        let Account { api_key, secret_key, .. } = account(1 + random.below(accounts));
+        writeln!(lines, "{}", get_balance_body(&api_key, &secret_key))?;
+    }
+    Ok(lines.flush()?)
+}
+
+fn make(binary: &Path, accounts: u64, kept: &Path) -> Result<()> {
+    let folder = kept.parent().context("the kept ledgers have a folder")?;
+    fs::create_dir_all(folder)?;
+    let folder = tempfile::Builder::new().prefix("making-").tempdir_in(folder)?;
+    let (database, log) = (folder.path().join("sodu.db"), folder.path().join("sodu.log"));
+    let began = Instant::now();
+    let server = Server::start(&Setup { binary, database: &database, log: &log, prefix: &[], flags: &[] })?;
+    let next = AtomicU64::new(1);
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(|| open(&server.socket, &next, accounts))).collect();
+        callers.into_iter().try_for_each(|caller| caller.join().map_err(|_| anyhow!("a caller panicked"))?)
+    })?;
+    // A graceful stop leaves everything in the one file.
+    server.stop()?;
+    let wal = server::beside(&database, "-wal");
+    let left = fs::metadata(&wal).map_or(0, |metadata| metadata.len());
+    ensure!(left == 0, "a stopped server left {left} bytes in {}", wal.display());
+    fs::rename(&database, kept)?;
+    println!("made a ledger with {accounts} accounts in {:.0} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Opens accounts, each with its key pair and a top-up, until there are enough.
+fn open(socket: &Address, next: &AtomicU64, accounts: u64) -> Result<()> {
+    let mut operator = Operator::open(socket)?;
+    loop {
+        let id = next.fetch_add(1, Ordering::SeqCst);
+        if id > accounts {
+            return Ok(());
+        }
+        operator.open_account(&account(id))?;
+        let path = format!("/v1/accounts/{id}/topups");
+        let answer = operator.post(&path, "first-topup", &json!({ "amount": "36693" }))?;
+        ensure!(answer.status == 201, "a top-up was not made: {answer:?}");
+    }
+}

@@ -1,0 +1,41 @@
+//! `cargo xtask ci`: everything that has to be right before a commit lands, in one command, the same on a laptop.
+//!
+//! Each step says how long it took; the first that fails ends the run. What a step needs beyond Rust it finds, installs, or
+//! names. No step is skipped because something is missing.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::programs::{cargo, run as run_program};
+use crate::{crash, disk_full, planted, readme, server, sync_proof};
+
+/// Few enough for CI, enough for two generations of everything that is written behind the commits. `cargo xtask crash`
+/// takes a hundred.
+const KILLS: u32 = 8;
+
+pub(crate) fn run() -> Result<()> {
+    let began = Instant::now();
+    step("format", || run_program(&mut cargo(["fmt", "--all", "--check"])))?;
+    step("lints", || run_program(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])))?;
+    step("documentation", || {
+        let mut doc = cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+        run_program(doc.env("RUSTDOCFLAGS", "--deny warnings"))
+    })?;
+    step("planted bugs fit the tree", planted::all_fit)?;
+    step("README", readme::run)?;
+    step("crash", || crash::kill(&server::build(false)?, KILLS, crate::random::Random::fresh_seed()))?;
+    step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
+    step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;
+    step("tests", || run_program(&mut cargo(["test", "--workspace"])))?;
+    println!("ci: all of it passed in {:.0} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("==> {name}");
+    let began = Instant::now();
+    work().with_context(|| format!("ci: {name} failed"))?;
+    println!("<== {name}: {:.1} s", began.elapsed().as_secs_f64());
+    Ok(())
+}

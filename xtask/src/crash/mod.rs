@@ -1,0 +1,193 @@
+//! `cargo xtask crash`: kills the server under load again and again, and holds what it kept against a list of its own.
+//!
+//! Every acknowledged movement must be there after the restart, none twice, refusals must stay refused, and every figure
+//! that anybody read must be one that stayed. `kill -9` loses what a process had not written, not what the system had
+//! not yet put on the disk: that is `sync-proof`'s part. `--plant` shows that the checker can fail.
+
+mod audit;
+mod book;
+mod command;
+mod round;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::contradiction::Contradiction;
+use crate::operator::{Account, Operator};
+use crate::planted;
+use crate::programs;
+use crate::random::Random;
+use crate::server::{self, Server, Setup, Starting};
+use book::Book;
+use command::Deck;
+
+const ACCOUNTS: u64 = 100;
+/// A round is killed after at most so many answers.
+const ANSWERS_MAX: u64 = 10_000;
+/// After so many kills `sodu verify` looks at the database before the server does.
+const VERIFY_EVERY: u32 = 10;
+/// A planted bug must show itself within so many kills.
+pub(crate) const PLANTED_KILLS_MAX: u32 = 60;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// How often the server is killed
+    #[arg(long, default_value_t = 100)]
+    kills: u32,
+    /// Chooses the commands, their order and the moments of the kills; printed by every run
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Builds the server with a planted bug (or `all`, one after the other), which must be found
+    #[arg(long, value_name = "NAME")]
+    plant: Option<String>,
+    /// Kills the optimised build
+    #[arg(long)]
+    release: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let seed = arguments.seed.unwrap_or_else(Random::fresh_seed);
+    match &arguments.plant {
+        None => kill(&server::build(arguments.release)?, arguments.kills, seed),
+        Some(name) => planted::each(name, planted::CRASH, |name, binary| match kill(binary, PLANTED_KILLS_MAX, seed) {
+            Ok(()) => bail!("{name} was not found within {PLANTED_KILLS_MAX} kills (seed {seed})"),
+            Err(error) => error.downcast::<Contradiction>().map(|found| found.0),
+        }),
+    }
+}
+
+/// Kills `binary` so many times; a [`Contradiction`] says what it did wrong.
+pub(crate) fn kill(binary: &Path, kills: u32, seed: u64) -> Result<()> {
+    println!("crash: {kills} kills, seed {seed}");
+    let folder = tempfile::Builder::new().prefix("crash-").tempdir_in(programs::target())?;
+    let mut run = Run::new(binary, folder.path(), seed);
+    let outcome = run.all(kills);
+    let contradiction = run.contradiction();
+    if outcome.is_err() || contradiction.is_some() {
+        let kept = folder.keep();
+        let replay = format!("seed {seed}, kill {}; database and log are kept in {}", run.kills, kept.display());
+        return match contradiction {
+            Some(what) => Err(Contradiction(format!("{what}\n({replay})")).into()),
+            None => outcome.context(replay),
+        };
+    }
+    Ok(())
+}
+
+struct Run<'a> {
+    binary: &'a Path,
+    database: PathBuf,
+    log: PathBuf,
+    random: Random,
+    accounts: Vec<Account>,
+    book: Book,
+    deck: Deck,
+    kills: u32,
+}
+
+impl<'a> Run<'a> {
+    fn new(binary: &'a Path, folder: &Path, seed: u64) -> Run<'a> {
+        let mut random = Random::new(seed);
+        let account = |number: u64| Account {
+            id: 1000 + number,
+            credit_limit: if number.is_multiple_of(3) { 1_000_000 } else { 0 },
+            api_key: random.hex(30),
+            secret_key: random.hex(30),
+        };
+        let accounts: Vec<Account> = (0..ACCOUNTS).map(account).collect();
+        let deck = Deck::new(Random::new(seed ^ 0xdeca), &accounts);
+        let (database, log) = (folder.join("sodu.db"), folder.join("sodu.log"));
+        Run { binary, database, log, random, book: Book::new(&accounts), deck, accounts, kills: 0 }
+    }
+
+    fn all(&mut self, kills: u32) -> Result<()> {
+        let began = Instant::now();
+        let server = self.start()?;
+        let mut operator = Operator::open(&server.socket)?;
+        self.accounts.iter().try_for_each(|account| operator.open_account(account))?;
+        self.between(&server)?;
+        let mut server = Some(server);
+        while self.kills < kills && self.book.findings.is_empty() {
+            let running = match server.take() {
+                Some(first) => first,
+                None => self.restart()?,
+            };
+            let fatal = 1 + self.random.below(ANSWERS_MAX);
+            let killed = round::play(running, &mut self.book, &mut self.deck, Some(fatal), self.random.next())?;
+            killed.kill()?;
+            self.kills += 1;
+        }
+        if !self.book.findings.is_empty() {
+            return Ok(());
+        }
+        self.end(began.elapsed())
+    }
+
+    /// Starts the server after a kill, sometimes killing it once more while it starts, and audits it.
+    fn restart(&mut self) -> Result<Server> {
+        if self.kills.is_multiple_of(VERIFY_EVERY) {
+            self.verify();
+        }
+        if self.random.chance(15) {
+            let starting = Starting::spawn(&self.setup())?;
+            // Not a wait for anything: the fault to be injected is a kill at a random moment of the start.
+            std::thread::sleep(Duration::from_micros(self.random.below(40_000)));
+            drop(starting);
+        }
+        let server = self.start()?;
+        self.between(&server)?;
+        Ok(server)
+    }
+
+    /// Between two rounds: everything that was sent in the last one goes on top of the deck, and the audit.
+    fn between(&mut self, server: &Server) -> Result<()> {
+        self.deck.resend(audit::to_resend(&mut self.book));
+        audit::audit(&mut self.book, server)
+    }
+
+    /// The last restart: everything in doubt is sent again, nothing new; then the audit, a graceful stop and verify.
+    fn end(&mut self, elapsed: Duration) -> Result<()> {
+        let server = self.restart()?;
+        let seed = self.random.next();
+        let server = round::play(server, &mut self.book, &mut self.deck, None, seed)?;
+        audit::audit(&mut self.book, &server)?;
+        server.stop()?;
+        self.verify();
+        let undecided = self.book.records.values().filter(|record| !self.book.is_decided(&record.command.key)).count();
+        if undecided > 0 {
+            self.book.find(format!("{undecided} keys were never answered"));
+        }
+        let refused = self.book.records.values().filter(|record| record.refusal.is_some()).count();
+        let entries: usize = self.book.pages.iter().map(|page| page.entries.len()).sum();
+        println!(
+            "crash: {} kills in {:.0} s: {} keys, {entries} entries, {refused} refused, {} calls cut off by a kill",
+            self.kills,
+            elapsed.as_secs_f64(),
+            self.book.records.len(),
+            self.book.unanswered
+        );
+        Ok(())
+    }
+
+    fn verify(&mut self) {
+        if let Err(what) = server::verify(self.binary, &self.database) {
+            self.book.find(what.to_string());
+        }
+    }
+
+    fn contradiction(&self) -> Option<String> {
+        let findings = &self.book.findings;
+        let first = findings.first()?;
+        Some(format!("{} contradictions, the first:\n{first}", findings.len()))
+    }
+
+    fn setup(&self) -> Setup<'_> {
+        Setup { binary: self.binary, database: &self.database, log: &self.log, prefix: &[], flags: &[] }
+    }
+
+    fn start(&self) -> Result<Server> {
+        Server::start(&self.setup()).context("the server did not start")
+    }
+}

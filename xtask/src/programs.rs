@@ -1,0 +1,76 @@
+//! Runs programs: cargo, the tools of Debian that some checks need, and nothing silently.
+//!
+//! A tool that is missing is installed where that is possible (root, apt-get), else one line says what to install. No
+//! check is ever skipped because its tool is not there.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// The repository's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository's root")
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+/// The cargo that runs us, for `folder`'s workspace.
+pub(crate) fn cargo<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+/// Runs `command` to its end with our own output; anything but success is an error.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run {}", shown(command)))?;
+    ensure!(status.success(), "{} ended with {status}", shown(command));
+    Ok(())
+}
+
+/// Runs `command` to its end and returns what it printed, whether it succeeded or not.
+pub(crate) fn output(command: &mut Command) -> Result<Output> {
+    command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {}", shown(command)))
+}
+
+/// The first line that `program --version` (or another flag) prints, wherever it prints it.
+pub(crate) fn version(program: impl AsRef<OsStr>, flag: &str) -> String {
+    let Ok(output) = output(Command::new(program).arg(flag)) else { return "unknown version".to_owned() };
+    let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+    String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// Where `program` is; installs Debian's `package` that has it when it is missing.
+pub(crate) fn need(program: &str, package: &str) -> Result<PathBuf> {
+    if let Some(path) = found(program) {
+        return Ok(path);
+    }
+    if !rustix::process::geteuid().is_root() || found("apt-get").is_none() {
+        bail!("{program} is missing: install it with `sudo apt-get install {package}`, then run this again");
+    }
+    println!("{program} is missing: installing {package}");
+    let apt =
+        |arguments: &[&str]| output(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(arguments));
+    apt(&["update", "-q"])?;
+    let install = apt(&["install", "-q", "-y", "--no-install-recommends", package])?;
+    let why = || format!("apt-get install {package} failed: {}", String::from_utf8_lossy(&install.stderr).trim());
+    found(program).with_context(why)
+}
+
+/// Where `program` is: on the path, or where Debian keeps the programs of administrators.
+fn found(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    format!("`{}`", words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "))
+}
