@@ -49,7 +49,7 @@ pub(crate) fn audit(book: &mut Book, server: &Server) -> Result<()> {
 
 /// Takes new entries into the account's page: numbers without a gap, sums that add up, no key twice, only what was
 /// asked for.
-fn append(book: &mut Book, account: usize, new: Vec<Entry>) {
+pub(crate) fn append(book: &mut Book, account: usize, new: Vec<Entry>) {
     for entry in new {
         if let Err(what) = append_one(book, account, &entry) {
             book.find(format!("account {}: {what}\n  entry: {entry:?}", account_id(book, account)));
@@ -99,7 +99,7 @@ fn append_one(book: &mut Book, account: usize, entry: &Entry) -> Result<(), Stri
 }
 
 /// Every acknowledged key of the round must have been found by now.
-fn settle(book: &mut Book) {
+pub(crate) fn settle(book: &mut Book) {
     let touched: BTreeSet<String> = std::mem::take(&mut book.touched).into_iter().collect();
     for key in &touched {
         let record = &book.records[key];
@@ -112,7 +112,7 @@ fn settle(book: &mut Book) {
 
 /// Every figure that a reader saw must be that of an entry which is still there, and not of one before what had been
 /// acknowledged when the reader asked.
-fn explain_sightings(book: &mut Book, account: usize) {
+pub(crate) fn explain_sightings(book: &mut Book, account: usize) {
     let sightings = std::mem::take(&mut book.pages[account].sightings);
     for sighting in sightings {
         let page = &book.pages[account];
@@ -136,20 +136,22 @@ fn is_explained(page: &Page, figure: Figure, floor: u64) -> bool {
     })
 }
 
-/// What callers send again after a restart: every command of the round that ended, once, and every one in doubt.
-pub(crate) fn to_resend(book: &mut Book) -> Vec<Arc<Command>> {
+/// What callers are to send again after a restart: the commands in doubt, and the decided ones of the round that ended,
+/// each of these once.
+pub(crate) fn to_resend(book: &mut Book) -> (Vec<Arc<Command>>, Vec<Arc<Command>>) {
     let keys: BTreeSet<String> = book.touched.iter().cloned().collect();
-    let mut commands = Vec::new();
+    let (mut in_doubt, mut decided) = (Vec::new(), Vec::new());
     for key in keys {
-        let decided = book.is_decided(&key);
-        if let Some(record) = book.records.get_mut(&key)
-            && !(record.resent && decided)
-        {
+        let is_decided = book.is_decided(&key);
+        let record = book.records.get_mut(&key).expect("what was sent has a record");
+        if !is_decided {
+            in_doubt.push(Arc::clone(&record.command));
+        } else if !record.resent {
             record.resent = true;
-            commands.push(Arc::clone(&record.command));
+            decided.push(Arc::clone(&record.command));
         }
     }
-    commands
+    (in_doubt, decided)
 }
 
 fn account_id(book: &Book, account: usize) -> u64 {

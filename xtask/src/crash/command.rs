@@ -12,6 +12,9 @@ use crate::money;
 use crate::operator::Account;
 use crate::random::Random;
 
+/// The most decided commands of one round that are sent again after it.
+const RESENT_MAX: usize = 8_000;
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     Topup,
@@ -103,9 +106,14 @@ impl Deck {
         Deck { random, accounts, hand: VecDeque::new(), older: Vec::new(), dealt_new: 0, goes_on: true }
     }
 
-    /// Puts commands of an earlier round into the hand, each for one caller or two at once.
-    pub(crate) fn resend(&mut self, commands: impl IntoIterator<Item = Arc<Command>>) {
-        for command in commands {
+    /// Puts commands of an earlier round into the hand, each for one caller or two at once: all that are in doubt, and
+    /// of the others as many as leave room for new ones.
+    pub(crate) fn resend(&mut self, in_doubt: Vec<Arc<Command>>, mut decided: Vec<Arc<Command>>) {
+        while decided.len() > RESENT_MAX {
+            let index = self.random.index(decided.len());
+            decided.swap_remove(index);
+        }
+        for command in in_doubt.into_iter().chain(decided) {
             for _ in 0..=self.random.below(2) {
                 self.hand.push_back(Card::Send(Arc::clone(&command)));
             }

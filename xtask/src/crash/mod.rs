@@ -8,6 +8,8 @@ mod audit;
 mod book;
 mod command;
 mod round;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -26,6 +28,9 @@ use command::Deck;
 const ACCOUNTS: u64 = 100;
 /// A round is killed after at most so many answers.
 const ANSWERS_MAX: u64 = 10_000;
+/// The first round goes on for so many: what is written behind the commits, a generation of keys at a time, is under way
+/// in the rounds after it.
+const FIRST_ANSWERS: u64 = 200_000;
 /// After so many kills `sodu verify` looks at the database before the server does.
 const VERIFY_EVERY: u32 = 10;
 /// A planted bug must show itself within so many kills.
@@ -114,7 +119,8 @@ impl<'a> Run<'a> {
                 Some(first) => first,
                 None => self.restart()?,
             };
-            let fatal = 1 + self.random.below(ANSWERS_MAX);
+            let answers = 1 + self.random.below(ANSWERS_MAX);
+            let fatal = if self.kills == 0 { FIRST_ANSWERS } else { answers };
             let killed = round::play(running, &mut self.book, &mut self.deck, Some(fatal), self.random.next())?;
             killed.kill()?;
             self.kills += 1;
@@ -143,7 +149,8 @@ impl<'a> Run<'a> {
 
     /// Between two rounds: everything that was sent in the last one goes on top of the deck, and the audit.
     fn between(&mut self, server: &Server) -> Result<()> {
-        self.deck.resend(audit::to_resend(&mut self.book));
+        let (in_doubt, decided) = audit::to_resend(&mut self.book);
+        self.deck.resend(in_doubt, decided);
         audit::audit(&mut self.book, server)
     }
 

@@ -23,7 +23,7 @@ const CALLERS: usize = 64;
 /// Half of them ask GetBalance, half the operator API.
 const READERS: usize = 4;
 /// Long enough for any number of answers that is asked for here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What callers and readers share.
 struct Table<'a> {
