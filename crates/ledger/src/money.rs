@@ -140,12 +140,22 @@ impl std::error::Error for AmountError {}
 /// A currency: its code, and how many decimals are kept and how many an eSMS answer shows.
 ///
 /// The scale is fixed for ever when the currency is created, because every stored figure is a count of its minor units.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+///
+/// Two currencies are equal if code and scale are: how many decimals are shown decides no money.
+#[derive(Clone, Copy, Debug)]
 pub struct Currency {
     code: [u8; 8],
     scale: u8,
     public_decimals: u8,
 }
+
+impl PartialEq for Currency {
+    fn eq(&self, other: &Currency) -> bool {
+        (self.code, self.scale) == (other.code, other.scale)
+    }
+}
+
+impl Eq for Currency {}
 
 impl Currency {
     /// Vietnamese đồng as eSMS shows it: kept to a hundredth, answered whole.

@@ -21,12 +21,17 @@ impl DatabaseUrl {
     /// Reads `sqlite:PATH`; the error is a sentence for the person who typed it.
     pub fn parse(text: &str) -> Result<DatabaseUrl, String> {
         match text.strip_prefix("sqlite:") {
-            Some("") => Err("the database URL names no file: write sqlite:PATH, for example sqlite:/var/lib/sodu/sodu.db".into()),
+            Some("") => {
+                Err("the database URL names no file: write sqlite:PATH, for example sqlite:/var/lib/sodu/sodu.db"
+                    .into())
+            }
             Some(path) => Ok(DatabaseUrl { path: path.into() }),
             None if text.starts_with("postgres") => {
                 Err("PostgreSQL is not supported yet: write sqlite:PATH for the embedded engine".into())
             }
-            None => Err(format!("not a database URL: {text:?}; write sqlite:PATH, for example sqlite:/var/lib/sodu/sodu.db")),
+            None => Err(format!(
+                "not a database URL: {text:?}; write sqlite:PATH, for example sqlite:/var/lib/sodu/sodu.db"
+            )),
         }
     }
 
@@ -93,7 +98,9 @@ impl fmt::Display for OpenError {
                 f,
                 "a newer sodu wrote it (schema {found}, this build knows up to {known}): use that version, nothing was changed"
             ),
-            OpenError::Damaged(what) => write!(f, "it contradicts itself: {what}; run `sodu verify`, and restore a backup"),
+            OpenError::Damaged(what) => {
+                write!(f, "it contradicts itself: {what}; run `sodu verify`, and restore a backup")
+            }
             OpenError::Io(what) => f.write_str(what),
         }
     }
@@ -235,6 +242,9 @@ pub struct NewCredential {
     pub api_key: String,
     /// The secret; 1 to 128 visible ASCII characters. Never stored.
     pub secret_key: String,
+    /// Whether the caller brought key and secret: a repeated idempotency key must then bring the same. A pair that the
+    /// server made anew for a repeated request is dropped instead.
+    pub is_imported: bool,
     /// What people call it.
     pub label: Option<String>,
     /// The addresses it may be used from; empty for any.

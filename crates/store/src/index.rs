@@ -1,0 +1,116 @@
+//! A hash table of slot numbers that many threads read while one thread adds to it, without a lock.
+//!
+//! It keeps no keys: a cell is a slot number, and the caller compares against what lies in that slot of its own vector.
+//! Nothing is ever removed. Only one thread may add; the types do not enforce that, the single writer does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+
+/// The table. A cell holds slot + 1, or 0 while it is empty.
+pub(crate) struct Index {
+    cells: ArcSwap<Box<[AtomicU32]>>,
+    len: AtomicUsize,
+}
+
+impl Index {
+    /// An empty table with room for `len` slots before it grows.
+    pub(crate) fn with_room(len: usize) -> Index {
+        Index { cells: ArcSwap::from_pointee(empty_cells(len)), len: AtomicUsize::new(0) }
+    }
+
+    /// The first slot under `hash` for which `is_wanted` says yes.
+    pub(crate) fn find(&self, hash: u32, is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
+        let cells = self.cells.load();
+        let mask = cells.len() - 1;
+        let mut at = spread(hash) & mask;
+        loop {
+            // Acquire pairs with the release of `place`: whoever sees the number sees what was put into the slot before.
+            let slot = cells[at].load(Ordering::Acquire).checked_sub(1)?;
+            if is_wanted(slot) {
+                return Some(slot);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Adds `slot` under `hash`, growing first where the table would be more than half full; `hash_of` gives the hashes of
+    /// the slots that are already in.
+    pub(crate) fn add(&self, hash: u32, slot: u32, hash_of: impl Fn(u32) -> u32) {
+        let len = self.len.fetch_add(1, Ordering::Relaxed) + 1;
+        let cells = self.cells.load();
+        if len * 2 <= cells.len() {
+            return place(&cells, hash, slot);
+        }
+        let grown = empty_cells(len * 2);
+        for taken in cells.iter().filter_map(|cell| cell.load(Ordering::Relaxed).checked_sub(1)) {
+            place(&grown, hash_of(taken), taken);
+        }
+        place(&grown, hash, slot);
+        self.cells.store(Arc::new(grown));
+    }
+}
+
+fn empty_cells(len: usize) -> Box<[AtomicU32]> {
+    let cells = (len * 2).next_power_of_two().max(64);
+    std::iter::repeat_with(|| AtomicU32::new(0)).take(cells).collect()
+}
+
+fn place(cells: &[AtomicU32], hash: u32, slot: u32) {
+    let mask = cells.len() - 1;
+    let mut at = spread(hash) & mask;
+    while cells[at].load(Ordering::Relaxed) != 0 {
+        at = (at + 1) & mask;
+    }
+    cells[at].store(slot + 1, Ordering::Release);
+}
+
+/// Account numbers are often consecutive; multiplying spreads them (Fibonacci hashing) so that runs do not pile up.
+fn spread(hash: u32) -> usize {
+    let mixed = u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    usize::try_from(mixed >> 32).expect("32 bits fit")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    #[test]
+    fn every_slot_is_found_through_growth_and_collisions() {
+        let index = Index::with_room(0);
+        for slot in 0..10_000_u32 {
+            index.add(slot % 1_000, slot, |slot| slot % 1_000);
+        }
+        for slot in 0..10_000_u32 {
+            assert_eq!(index.find(slot % 1_000, |found| found == slot), Some(slot));
+        }
+        assert_eq!(index.find(5, |_| false), None);
+        assert_eq!(index.find(70_000, |found| found == 70_000), None);
+    }
+
+    #[test]
+    fn readers_never_miss_what_was_added_before_they_looked() {
+        let index = Index::with_room(0);
+        let added = AtomicU32::new(0);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Acquire) {
+                    let sure = added.load(Ordering::Acquire);
+                    if let Some(last) = sure.checked_sub(1) {
+                        assert_eq!(index.find(last, |found| found == last), Some(last));
+                        assert_eq!(index.find(last / 2, |found| found == last / 2), Some(last / 2));
+                    }
+                }
+            });
+            for slot in 0..100_000_u32 {
+                index.add(slot, slot, |slot| slot);
+                added.store(slot + 1, Ordering::Release);
+            }
+            done.store(true, Ordering::Release);
+        });
+    }
+}

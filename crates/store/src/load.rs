@@ -1,0 +1,272 @@
+//! From disk into memory: at the start, and again after a commit whose outcome is not known.
+//!
+//! Account rows are as of their own entry, at least as new as the watermark; the entries above it are replayed. Loading
+//! into memory that is already filled brings it up to date, so that a start and a recovery are the same path.
+
+use ipnet::IpNet;
+use ledger::{Account, AccountId, Currency, Hash, Minor, Status, Time};
+use rusqlite::{Connection, Row};
+
+use crate::digest::{Scope, fingerprint};
+use crate::follow::Follower;
+use crate::memory::{Accounts, Credentials, Figures, Limits, Traits};
+use crate::rows::{self, damage};
+
+/// What the writer knows of every account beyond its published figures.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    /// The last link of its chain.
+    pub(crate) hash: [u8; 32],
+    /// When its last entry took effect.
+    pub(crate) at: i64,
+}
+
+/// What the writer works on, as of the last durable row.
+pub(crate) struct Loaded {
+    pub(crate) follower: Follower,
+    /// The last row of the log.
+    pub(crate) last_row: i64,
+    /// The greatest time in the log.
+    pub(crate) last_time: Time,
+    /// The greatest account number.
+    pub(crate) last_account: u32,
+}
+
+/// Reads everything, adding to `accounts` and `credentials` what they lack and publishing what is newer. `heads`, by
+/// slot, goes with what is published at every moment, also where this fails halfway.
+pub(crate) fn load(
+    db: &Connection,
+    accounts: &Accounts,
+    credentials: &Credentials,
+    heads: &mut Vec<Head>,
+) -> rusqlite::Result<Loaded> {
+    load_currencies(db, accounts)?;
+    let mut loaded = Loaded { follower: Follower::new(), last_row: 0, last_time: Time::default(), last_account: 0 };
+    load_accounts(db, accounts, heads, &mut loaded)?;
+    replay(db, accounts, heads, &mut loaded)?;
+    load_credentials(db, accounts, credentials)?;
+    Ok(loaded)
+}
+
+/// How many rows the two tables have that decide how much room to make.
+pub(crate) fn sizes(db: &Connection) -> rusqlite::Result<(usize, usize)> {
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+    // Ids of credentials have no gaps; those of accounts may, and the count walks the table.
+    let credentials = count("SELECT max(id) FROM credentials")?.unwrap_or(0);
+    let accounts = count("SELECT count(*) FROM accounts")?.unwrap_or(0);
+    Ok((usize::try_from(accounts).unwrap_or(0), usize::try_from(credentials).unwrap_or(0)))
+}
+
+fn load_currencies(db: &Connection, accounts: &Accounts) -> rusqlite::Result<()> {
+    for currency in currencies(db)? {
+        if accounts.currency_by_code(currency.code()).is_none() {
+            accounts.add_currency(currency);
+        }
+    }
+    Ok(())
+}
+
+/// All currencies, in the order of their ids, which count from 0.
+pub(crate) fn currencies(db: &Connection) -> rusqlite::Result<Vec<Currency>> {
+    let mut select = db.prepare("SELECT code, scale, public_decimals FROM currencies ORDER BY id")?;
+    let mut found = select.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        let currency = Currency::new(row.get_ref(0)?.as_str()?, row.get(1)?, row.get(2)?);
+        all.push(currency.map_err(|error| damage(format!("row {} of currencies: {error}", all.len())))?);
+    }
+    Ok(all)
+}
+
+fn load_accounts(
+    db: &Connection,
+    accounts: &Accounts,
+    heads: &mut Vec<Head>,
+    loaded: &mut Loaded,
+) -> rusqlite::Result<()> {
+    let sql = format!("SELECT {ACCOUNT} FROM accounts ORDER BY id");
+    let mut select = db.prepare(&sql)?;
+    let mut found = select.query([])?;
+    while let Some(row) = found.next()? {
+        let (account, entry, traits) = account(row, |id| accounts.currency(id))?;
+        let (id, head) = (account.id, Head { hash: account.hash.0, at: account.at.micros() });
+        let figures = figures(&account, entry, traits);
+        loaded.last_account = loaded.last_account.max(id.get());
+        loaded.last_time = loaded.last_time.max(account.at);
+        let Some(slot) = accounts.slot_of(id) else {
+            accounts.add(id, &figures);
+            heads.push(head);
+            continue;
+        };
+        // What is published is durable and may be newer than the row, which follows behind: readers never go back.
+        let published = accounts.figures(slot);
+        if figures.number > published.number {
+            accounts.publish(slot, &figures);
+            heads[index(slot)] = head;
+        } else {
+            accounts.publish(slot, &Figures { traits: figures.traits, ..published });
+        }
+    }
+    Ok(())
+}
+
+/// The columns of an account that [`account`] reads.
+pub(crate) const ACCOUNT: &str = "id, currency, shows_available, metered, posted, held, credit_limit, status, number, entry, \
+    at, hash";
+
+/// An account as its row has it, the row of its last entry, and its traits.
+pub(crate) fn account(row: &Row<'_>, currency: impl Fn(u8) -> Currency) -> rusqlite::Result<(Account, i64, Traits)> {
+    let id: u32 = row.get(0)?;
+    let wrong = |column: &str| damage(format!("row {id} of accounts: {column} is not one"));
+    let figure = |column: usize, name: &str| Minor::new(row.get(column)?).ok_or_else(|| wrong(name));
+    let traits = Traits { currency: row.get(1)?, shows_available: row.get(2)?, metered: row.get(3)? };
+    let account = Account {
+        id: AccountId::new(id).ok_or_else(|| wrong("id"))?,
+        currency: currency(traits.currency),
+        posted: figure(4, "posted")?,
+        held: figure(5, "held")?,
+        credit_limit: figure(6, "credit_limit")?,
+        status: Status::from_code(row.get(7)?).ok_or_else(|| wrong("status"))?,
+        number: u64::try_from(row.get::<_, i64>(8)?).map_err(|_| wrong("number"))?,
+        at: Time::from_micros(row.get(10)?),
+        hash: Hash(row.get(11).map_err(|_| wrong("hash"))?),
+    };
+    Ok((account, row.get(9)?, traits))
+}
+
+/// Folds the entries above the watermark into the accounts that do not include them yet, and finds their keys again.
+fn replay(db: &Connection, accounts: &Accounts, heads: &mut Vec<Head>, loaded: &mut Loaded) -> rusqlite::Result<()> {
+    let watermark: i64 = db.query_row("SELECT value FROM meta WHERE name = 'watermark'", [], |row| row.get(0))?;
+    let sql = format!("SELECT {} FROM entries WHERE id > ?1 ORDER BY id", rows::ENTRY);
+    let mut select = db.prepare(&sql)?;
+    let mut found = select.query([watermark])?;
+    let mut count = 0;
+    while let Some(row) = found.next()? {
+        let stored = rows::entry(row)?;
+        let entry = &stored.entry;
+        let wrong =
+            |what: &dyn std::fmt::Display| damage(format!("account {} entry {}: {what}", entry.account, entry.number));
+        let slot = accounts.slot_of(entry.account).ok_or_else(|| wrong(&"its account has no row"))?;
+        if let Some(key) = &entry.key {
+            loaded.follower.note_key(fingerprint(scope(entry), key), stored.row);
+        }
+        loaded.follower.note_account(slot);
+        count += 1;
+        loaded.last_row = stored.row;
+        loaded.last_time = loaded.last_time.max(entry.recorded_at);
+        let mut account = draft(accounts, heads, slot);
+        if entry.number <= account.number {
+            continue;
+        }
+        account.apply(entry).map_err(|broken| wrong(&broken))?;
+        let traits = accounts.figures(slot).traits;
+        accounts.publish(slot, &figures(&account, stored.row, traits));
+        set_head(heads, slot, &account);
+    }
+    let mut select = db.prepare("SELECT id, account, key, at FROM refusals WHERE id > ?1 ORDER BY id")?;
+    let mut found = select.query([watermark])?;
+    while let Some(row) = found.next()? {
+        let id: i64 = row.get(0)?;
+        let wrong = |column: &str| damage(format!("row {id} of refusals: {column} is not one"));
+        let account = AccountId::new(row.get(1)?).ok_or_else(|| wrong("account"))?;
+        let key = ledger::Key::new(row.get_ref(2)?.as_str()?).map_err(|_| wrong("key"))?;
+        // A later entry under the same key (its refusal had lapsed) stays what the key did.
+        let fingerprint = fingerprint(Scope::Account(account), &key);
+        if loaded.follower.find_key(db, fingerprint)?.is_none_or(|known| known < 0 || known < id) {
+            loaded.follower.note_key(fingerprint, -id);
+        }
+        count += 1;
+        loaded.last_row = loaded.last_row.max(id);
+        loaded.last_time = loaded.last_time.max(Time::from_micros(row.get(3)?));
+    }
+    let noted: i64 = db.query_row("SELECT value FROM meta WHERE name = 'last_row'", [], |row| row.get(0))?;
+    loaded.last_row = loaded.last_row.max(noted);
+    loaded.follower.note_rows(count);
+    Ok(())
+}
+
+/// The account in a slot as the rules want it.
+pub(crate) fn draft(accounts: &Accounts, heads: &[Head], slot: u32) -> Account {
+    let figures = accounts.figures(slot);
+    let head = &heads[index(slot)];
+    Account {
+        id: accounts.id_of(slot),
+        currency: accounts.currency(figures.traits.currency),
+        posted: figures.posted,
+        held: figures.held,
+        credit_limit: figures.credit_limit,
+        status: figures.status,
+        number: figures.number,
+        at: Time::from_micros(head.at),
+        hash: Hash(head.hash),
+    }
+}
+
+/// What readers may see of an account whose last entry lies in `row`.
+pub(crate) fn figures(account: &Account, row: i64, traits: Traits) -> Figures {
+    Figures {
+        posted: account.posted,
+        held: account.held,
+        credit_limit: account.credit_limit,
+        status: account.status,
+        number: account.number,
+        row,
+        traits,
+    }
+}
+
+/// Keeps the rest of it for the writer.
+pub(crate) fn set_head(heads: &mut Vec<Head>, slot: u32, account: &Account) {
+    let head = Head { hash: account.hash.0, at: account.at.micros() };
+    match heads.get_mut(index(slot)) {
+        Some(known) => *known = head,
+        None => heads.push(head),
+    }
+}
+
+/// A slot as an index of `heads`.
+pub(crate) fn index(slot: u32) -> usize {
+    usize::try_from(slot).expect("a 64-bit machine")
+}
+
+/// Where the key of an entry is unique: an opening's on the platform, any other's on its account.
+pub(crate) fn scope(entry: &ledger::Entry) -> Scope {
+    if entry.kind == ledger::Kind::Open { Scope::Platform } else { Scope::Account(entry.account) }
+}
+
+fn load_credentials(db: &Connection, accounts: &Accounts, credentials: &Credentials) -> rusqlite::Result<()> {
+    let mut select = db.prepare(
+        "SELECT id, account, digest, cidrs, expires_at, revoked_at IS NOT NULL, last_used_at, api_key FROM credentials \
+         ORDER BY id",
+    )?;
+    let mut found = select.query([])?;
+    let mut slot: u32 = 0;
+    while let Some(row) = found.next()? {
+        let id: i64 = row.get(0)?;
+        let wrong = |column: &str| damage(format!("row {id} of credentials: {column} is not one"));
+        if id != i64::from(slot) + 1 {
+            return Err(wrong("id"));
+        }
+        let limits = Limits {
+            cidrs: cidrs(row.get_ref(3)?.as_str_or_null()?).ok_or_else(|| wrong("cidrs"))?,
+            expires_at: row.get::<_, Option<i64>>(4)?.map(Time::from_micros),
+            revoked: row.get(5)?,
+        };
+        if usize::try_from(slot).is_ok_and(|slot| slot < credentials.len()) {
+            credentials.get(slot).limits.store(limits.boxed());
+        } else {
+            let account = AccountId::new(row.get(1)?).and_then(|id| accounts.slot_of(id));
+            let account = account.ok_or_else(|| wrong("account"))?;
+            let used = row.get::<_, Option<i64>>(6)?.map(Time::from_micros);
+            let digest = row.get(2).map_err(|_| wrong("digest"))?;
+            credentials.add(row.get_ref(7)?.as_str()?, digest, account, limits, used);
+        }
+        slot += 1;
+    }
+    Ok(())
+}
+
+/// The address list as it is stored: networks separated by spaces.
+pub(crate) fn cidrs(text: Option<&str>) -> Option<Vec<IpNet>> {
+    text.unwrap_or_default().split_whitespace().map(|net| net.parse().ok()).collect()
+}

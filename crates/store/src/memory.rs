@@ -1,0 +1,372 @@
+//! All accounts and credentials, in memory: read by every thread without a lock, changed by the writer alone.
+//!
+//! What lies here is the last committed and published state. About 180 bytes an account with one credential; names,
+//! labels and everything else that no read needs at once stay on disk.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering, fence};
+
+use arc_swap::ArcSwapOption;
+use ipnet::IpNet;
+use ledger::{AccountId, Currency, Minor, Status, Time};
+use subtle::ConstantTimeEq;
+
+use crate::index::Index;
+use crate::{AccountNow, digest};
+
+/// The published figures of every account.
+pub(crate) struct Accounts {
+    slots: boxcar::Vec<Slot>,
+    by_id: Index,
+    currencies: boxcar::Vec<Currency>,
+}
+
+/// An account's settings outside the ledger, and which currency it has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Traits {
+    pub(crate) currency: u8,
+    pub(crate) shows_available: bool,
+    pub(crate) metered: bool,
+}
+
+/// What the writer publishes after a commit, and where the account's last entry lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Figures {
+    pub(crate) posted: Minor,
+    pub(crate) held: Minor,
+    pub(crate) credit_limit: Minor,
+    pub(crate) status: Status,
+    pub(crate) number: u64,
+    /// The row id of entry `number`.
+    pub(crate) row: i64,
+    pub(crate) traits: Traits,
+}
+
+/// One account. A reader that sees the same even `version` before and after has seen figures of one commit.
+struct Slot {
+    id: u32,
+    version: AtomicU32,
+    /// Status in bits 0 and 1, `shows_available` in 2, `metered` in 3, the currency from 8 on.
+    flags: AtomicU32,
+    posted: AtomicI64,
+    held: AtomicI64,
+    credit_limit: AtomicI64,
+    number: AtomicU64,
+    row: AtomicI64,
+}
+
+impl Accounts {
+    pub(crate) fn with_room(len: usize) -> Accounts {
+        Accounts { slots: boxcar::Vec::new(), by_id: Index::with_room(len), currencies: boxcar::Vec::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.count()
+    }
+
+    pub(crate) fn slot_of(&self, id: AccountId) -> Option<u32> {
+        self.by_id.find(id.get(), |slot| self.slot(slot).id == id.get())
+    }
+
+    pub(crate) fn id_of(&self, slot: u32) -> AccountId {
+        AccountId::new(self.slot(slot).id).expect("slots are made from account ids")
+    }
+
+    /// Adds an account that is not there yet; its slot is the number of accounts before it.
+    pub(crate) fn add(&self, id: AccountId, figures: &Figures) -> u32 {
+        let slot = to_slot(self.slots.push(Slot {
+            id: id.get(),
+            version: AtomicU32::new(0),
+            flags: AtomicU32::new(flags(figures)),
+            posted: AtomicI64::new(figures.posted.units()),
+            held: AtomicI64::new(figures.held.units()),
+            credit_limit: AtomicI64::new(figures.credit_limit.units()),
+            number: AtomicU64::new(figures.number),
+            row: AtomicI64::new(figures.row),
+        }));
+        self.by_id.add(id.get(), slot, |slot| self.slot(slot).id);
+        slot
+    }
+
+    /// Replaces what readers see of a slot. Only the writer calls this, after the commit.
+    pub(crate) fn publish(&self, slot: u32, figures: &Figures) {
+        let slot = self.slot(slot);
+        let version = slot.version.load(Ordering::Relaxed);
+        slot.version.store(version.wrapping_add(1), Ordering::Relaxed);
+        // No figure below may become visible before the odd version, nor the even one before the figures.
+        fence(Ordering::Release);
+        slot.flags.store(flags(figures), Ordering::Relaxed);
+        slot.posted.store(figures.posted.units(), Ordering::Relaxed);
+        slot.held.store(figures.held.units(), Ordering::Relaxed);
+        slot.credit_limit.store(figures.credit_limit.units(), Ordering::Relaxed);
+        slot.number.store(figures.number, Ordering::Relaxed);
+        slot.row.store(figures.row, Ordering::Relaxed);
+        slot.version.store(version.wrapping_add(2), Ordering::Release);
+    }
+
+    /// The figures of a slot, all of one commit.
+    pub(crate) fn figures(&self, slot: u32) -> Figures {
+        let slot = self.slot(slot);
+        loop {
+            let version = slot.version.load(Ordering::Acquire);
+            let flags = slot.flags.load(Ordering::Relaxed);
+            let posted = slot.posted.load(Ordering::Relaxed);
+            let held = slot.held.load(Ordering::Relaxed);
+            let credit_limit = slot.credit_limit.load(Ordering::Relaxed);
+            let number = slot.number.load(Ordering::Relaxed);
+            let row = slot.row.load(Ordering::Relaxed);
+            fence(Ordering::Acquire);
+            if version.is_multiple_of(2) && slot.version.load(Ordering::Relaxed) == version {
+                let figure = |units| Minor::new(units).expect("only figures are published");
+                return Figures {
+                    posted: figure(posted),
+                    held: figure(held),
+                    credit_limit: figure(credit_limit),
+                    status: status(flags),
+                    number,
+                    row,
+                    traits: traits(flags),
+                };
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    pub(crate) fn now(&self, slot: u32) -> AccountNow {
+        let figures = self.figures(slot);
+        AccountNow {
+            id: self.id_of(slot),
+            currency: self.currency(figures.traits.currency),
+            posted: figures.posted,
+            held: figures.held,
+            credit_limit: figures.credit_limit,
+            status: figures.status,
+            number: figures.number,
+            shows_available: figures.traits.shows_available,
+            metered: figures.traits.metered,
+        }
+    }
+
+    /// The slots whose accounts have a metric of their own; a scan of all, for once in a scrape.
+    pub(crate) fn metered(&self) -> impl Iterator<Item = u32> {
+        let metered = |slot: &Slot| traits(slot.flags.load(Ordering::Relaxed)).metered;
+        self.slots.iter().filter(move |(_, slot)| metered(slot)).map(|(slot, _)| to_slot(slot))
+    }
+
+    /// Currencies are kept in the order of their ids, which count from 0.
+    pub(crate) fn add_currency(&self, currency: Currency) {
+        self.currencies.push(currency);
+    }
+
+    pub(crate) fn currency(&self, id: u8) -> Currency {
+        *self.currencies.get(usize::from(id)).expect("an account's currency is loaded before the account")
+    }
+
+    pub(crate) fn currency_by_code(&self, code: &str) -> Option<(u8, Currency)> {
+        let (id, currency) = self.currencies.iter().find(|(_, currency)| currency.code() == code)?;
+        Some((u8::try_from(id).expect("the schema bounds currency ids"), *currency))
+    }
+
+    fn slot(&self, slot: u32) -> &Slot {
+        self.slots.get(to_index(slot)).expect("slot numbers come from this vector")
+    }
+}
+
+fn flags(figures: &Figures) -> u32 {
+    let traits = figures.traits;
+    u32::from(figures.status.code())
+        | u32::from(traits.shows_available) << 2
+        | u32::from(traits.metered) << 3
+        | u32::from(traits.currency) << 8
+}
+
+fn traits(flags: u32) -> Traits {
+    let [_, currency, ..] = flags.to_le_bytes();
+    Traits { currency, shows_available: flags & 4 != 0, metered: flags & 8 != 0 }
+}
+
+fn status(flags: u32) -> Status {
+    let [low, ..] = flags.to_le_bytes();
+    Status::from_code(low & 3).expect("flags are made from a status")
+}
+
+fn to_slot(index: usize) -> u32 {
+    u32::try_from(index).expect("account numbers end at 2147483647")
+}
+
+fn to_index(slot: u32) -> usize {
+    usize::try_from(slot).expect("a 64-bit machine")
+}
+
+/// Every credential, found by its key; the secret is known only as a digest.
+pub(crate) struct Credentials {
+    slots: boxcar::Vec<CredentialSlot>,
+    by_key: Index,
+    hasher: RandomState,
+}
+
+pub(crate) struct CredentialSlot {
+    digest: [u8; 32],
+    key_hash: u32,
+    /// The slot of its account.
+    pub(crate) account: u32,
+    /// Minutes since 1970 of the last use, above a bit that says whether that is still to be written.
+    used: AtomicU32,
+    /// What narrows it; none for most.
+    pub(crate) limits: ArcSwapOption<Limits>,
+}
+
+/// What narrows a credential.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Limits {
+    pub(crate) cidrs: Vec<IpNet>,
+    pub(crate) expires_at: Option<Time>,
+    pub(crate) revoked: bool,
+}
+
+impl Limits {
+    /// `None` where there is nothing to narrow, so that most credentials carry no allocation.
+    pub(crate) fn boxed(self) -> Option<Arc<Limits>> {
+        (self != Limits::default()).then(|| Arc::new(self))
+    }
+
+    /// IPv4 in IPv6 clothes is compared as IPv4: a dual-stack listener sees every IPv4 caller that way.
+    pub(crate) fn admits(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.cidrs.is_empty() || self.cidrs.iter().any(|net| net.contains(&address))
+    }
+}
+
+const UNWRITTEN: u32 = 1;
+
+impl Credentials {
+    pub(crate) fn with_room(len: usize) -> Credentials {
+        Credentials { slots: boxcar::Vec::new(), by_key: Index::with_room(len), hasher: RandomState::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.count()
+    }
+
+    pub(crate) fn get(&self, slot: u32) -> &CredentialSlot {
+        self.slots.get(to_index(slot)).expect("slot numbers come from this vector")
+    }
+
+    pub(crate) fn add(&self, api_key: &str, digest: [u8; 32], account: u32, limits: Limits, used: Option<Time>) -> u32 {
+        let key_hash = self.key_hash(api_key);
+        let used = AtomicU32::new(used.map_or(0, |used| minute(used) << 1));
+        let limits = ArcSwapOption::new(limits.boxed());
+        let slot = to_slot(self.slots.push(CredentialSlot { digest, key_hash, account, used, limits }));
+        self.by_key.add(key_hash, slot, |slot| self.get(slot).key_hash);
+        slot
+    }
+
+    /// The slot of the credential with this key and this secret.
+    ///
+    /// An unknown key and a wrong secret do the same work: one digest, one search, one comparison in constant time.
+    pub(crate) fn authenticate(&self, api_key: &str, secret_key: &str) -> Option<u32> {
+        let given = digest::of(api_key, secret_key);
+        let hash = self.key_hash(api_key);
+        let right = |slot: u32| {
+            let credential = self.get(slot);
+            credential.key_hash == hash && bool::from(credential.digest.ct_eq(&given))
+        };
+        let found = self.by_key.find(hash, right);
+        if found.is_none() {
+            // The comparison that an unknown key has not cost yet; its result cannot be anything but no.
+            std::hint::black_box(bool::from(given.ct_eq(&[0; 32])));
+        }
+        found
+    }
+
+    fn key_hash(&self, api_key: &str) -> u32 {
+        let [a, b, c, d, ..] = self.hasher.hash_one(api_key).to_le_bytes();
+        u32::from_le_bytes([a, b, c, d])
+    }
+}
+
+impl CredentialSlot {
+    /// Notes a use; true where this is the first in its minute and nobody has been told of one that is still unwritten.
+    pub(crate) fn note_use(&self, now: Time) -> bool {
+        let seen = self.used.load(Ordering::Relaxed);
+        let this_minute = minute(now) << 1;
+        if seen & !UNWRITTEN == this_minute {
+            return false;
+        }
+        self.used.swap(this_minute | UNWRITTEN, Ordering::Relaxed) & UNWRITTEN == 0
+    }
+
+    /// When it was last used, to the minute.
+    pub(crate) fn last_used(&self) -> Option<Time> {
+        let minutes = i64::from(self.used.load(Ordering::Relaxed) >> 1);
+        (minutes != 0).then(|| Time::from_micros(minutes * MINUTE_US))
+    }
+
+    /// The same, and the use counts as written from here on.
+    pub(crate) fn take_last_used(&self) -> Option<Time> {
+        self.used.fetch_and(!UNWRITTEN, Ordering::Relaxed);
+        self.last_used()
+    }
+}
+
+const MINUTE_US: i64 = 60_000_000;
+
+fn minute(time: Time) -> u32 {
+    u32::try_from(time.micros() / MINUTE_US).unwrap_or(0) & (u32::MAX >> 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(n: i64) -> Figures {
+        let figure = Minor::new(n).expect("a small figure");
+        let traits = Traits { currency: 0, shows_available: false, metered: false };
+        let number = n.unsigned_abs();
+        Figures { posted: figure, held: figure, credit_limit: figure, status: Status::Active, number, row: n, traits }
+    }
+
+    #[test]
+    fn a_reader_sees_figures_of_one_commit_only() {
+        let accounts = Accounts::with_room(1);
+        let slot = accounts.add(AccountId::new(7).expect("an id"), &figures(0));
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                loop {
+                    let seen = accounts.figures(slot);
+                    assert_eq!(seen, figures(seen.row));
+                    if seen.row == 200_000 {
+                        return;
+                    }
+                }
+            });
+            (1..=200_000).for_each(|n| accounts.publish(slot, &figures(n)));
+            reader.join().expect("the reader found every state whole");
+        });
+    }
+
+    #[test]
+    fn a_use_is_told_once_until_it_is_written() {
+        let credentials = Credentials::with_room(1);
+        let slot = credentials.add("KEY", digest::of("KEY", "SECRET"), 0, Limits::default(), None);
+        let credential = credentials.get(slot);
+        let at = |minute: i64| Time::from_micros(minute * MINUTE_US + 5);
+        assert!(credential.note_use(at(10)));
+        assert!(!credential.note_use(at(10)));
+        assert!(!credential.note_use(at(11)), "the first use is still unwritten");
+        assert_eq!(credential.take_last_used(), Some(Time::from_micros(11 * MINUTE_US)));
+        assert!(credential.note_use(at(12)));
+    }
+
+    #[test]
+    fn only_key_and_secret_together_authenticate() {
+        let credentials = Credentials::with_room(0);
+        let slot = credentials.add("KEY", digest::of("KEY", "SECRET"), 3, Limits::default(), None);
+        assert_eq!(credentials.authenticate("KEY", "SECRET"), Some(slot));
+        for (key, secret) in [("KEY", "secret"), ("key", "SECRET"), ("", ""), ("KEYS", "ECRET"), ("SECRET", "KEY")] {
+            assert_eq!(credentials.authenticate(key, secret), None, "{key} {secret}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Opening the database file: what kind of file it is, which schema it has, and how SQLite is to treat it.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::OpenError;
+
+/// Marks a database as ours ("sodu" in ASCII), so that a foreign file is never migrated.
+const APPLICATION_ID: i64 = 0x736f_6475;
+
+/// One step a version: the index is the version that it leads away from.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+
+/// The schema that this build writes.
+const VERSION: i64 = 1;
+
+/// How long a statement waits for a lock that another connection holds, before it is a fault.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Creates the file, readable by its owner only; SQLite gives its log the same mode.
+pub(crate) fn create_file(path: &Path) -> Result<(), OpenError> {
+    let io = |error: std::io::Error| OpenError::Io(format!("cannot create {}: {error}", path.display()));
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(io)?;
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
+    Ok(())
+}
+
+/// The writer's connection: every commit is on disk before it returns.
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    migrate(&connection)?;
+    let configure = || -> rusqlite::Result<()> {
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        // A checkpoint copies each page once however often it was written: 16 MiB of log between two amortizes it.
+        connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
+        connection.pragma_update(None, "cache_size", -64 * 1024)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(())
+    };
+    configure().map_err(|error| sqlite(path, &error))?;
+    Ok(connection)
+}
+
+/// A connection that can only read.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    check_kind(&connection, path)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn open(path: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Missing);
+    }
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| sqlite(path, &error))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| sqlite(path, &error))?;
+    Ok(connection)
+}
+
+/// Brings the schema up to date, one transaction a version, or leaves it as it was.
+fn migrate(connection: &Connection) -> Result<(), OpenError> {
+    let path = connection.path().unwrap_or_default().to_owned();
+    let io = |error: rusqlite::Error| sqlite(Path::new(&path), &error);
+    let fresh = pragma(connection, "schema_version").map_err(io)? == 0;
+    if !fresh {
+        check_kind(connection, Path::new(&path))?;
+    }
+    loop {
+        let found = pragma(connection, "user_version").map_err(io)?;
+        let Some(step) = usize::try_from(found).ok().and_then(|found| MIGRATIONS.get(found)) else {
+            return Ok(());
+        };
+        let script = format!(
+            "BEGIN IMMEDIATE; {step}; PRAGMA user_version = {}; PRAGMA application_id = {APPLICATION_ID}; COMMIT;",
+            found + 1
+        );
+        connection.execute_batch(&script).map_err(io)?;
+    }
+}
+
+fn check_kind(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let io = |error: rusqlite::Error| sqlite(path, &error);
+    if pragma(connection, "application_id").map_err(io)? != APPLICATION_ID {
+        return Err(OpenError::Foreign);
+    }
+    let found = pragma(connection, "user_version").map_err(io)?;
+    if found > VERSION {
+        return Err(OpenError::Newer { found, known: VERSION });
+    }
+    Ok(())
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+fn sqlite(path: &Path, error: &rusqlite::Error) -> OpenError {
+    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
+        return OpenError::Foreign;
+    }
+    OpenError::Io(format!("cannot use {}: {error}", path.display()))
+}

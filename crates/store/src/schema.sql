@@ -1,0 +1,125 @@
+-- The embedded engine's schema, version 1.
+--
+-- `entries` and `refusals` are the truth; both draw their row ids from one sequence without gaps, in commit order.
+-- Everything marked "derived" can be rebuilt from them, and follows behind the watermark (see follow.rs).
+
+CREATE TABLE meta (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Derived: every account row and every key includes all entries and refusals up to this row id.
+INSERT INTO meta (name, value) VALUES ('watermark', 0);
+
+-- The last row of the log: cutting off its end leaves a trace, and no row id is ever given out twice.
+INSERT INTO meta (name, value) VALUES ('last_row', 0);
+
+-- Refusals decided before this time may have been removed.
+INSERT INTO meta (name, value) VALUES ('refusals_lapsed', 0);
+
+CREATE TABLE currencies (
+    id              INTEGER PRIMARY KEY CHECK (id BETWEEN 0 AND 255),
+    code            TEXT NOT NULL UNIQUE,
+    scale           INTEGER NOT NULL,
+    public_decimals INTEGER NOT NULL CHECK (public_decimals BETWEEN 0 AND scale)
+) STRICT;
+
+INSERT INTO currencies (id, code, scale, public_decimals) VALUES (0, 'VND', 2, 0);
+
+CREATE TABLE entries (
+    id             INTEGER PRIMARY KEY,
+    account        INTEGER NOT NULL,
+    number         INTEGER NOT NULL,
+    kind           INTEGER NOT NULL, -- 1 open, 2 limit, 3 status, 4 topup, 5 charge, 6 hold, 7 extend, 8 capture,
+                                     -- 9 void, 10 expire, 11 refund, 12 transfer, 13 adjust
+    amount         INTEGER NOT NULL, -- minor units
+    posted         INTEGER NOT NULL, -- after this entry, as are held, credit_limit and status
+    held           INTEGER NOT NULL CHECK (held >= 0),
+    credit_limit   INTEGER NOT NULL CHECK (credit_limit >= 0),
+    status         INTEGER NOT NULL, -- 0 active, 1 locked, 2 closed
+    at             INTEGER NOT NULL, -- microseconds since 1970 UTC
+    recorded_at    INTEGER NOT NULL,
+    expires_at     INTEGER,
+    target_account INTEGER,
+    target_number  INTEGER,
+    currency       TEXT,
+    scale          INTEGER,
+    key            TEXT,
+    content        BLOB,
+    reference      TEXT,
+    reason         TEXT,
+    metadata       TEXT,             -- a JSON object of strings
+    actor          TEXT NOT NULL,
+    hash           BLOB NOT NULL,
+    previous       INTEGER,          -- derived: the row of the account's entry before this one
+    -- The second line of defence against an overdraft: whatever decided it, no spending entry may leave less than nothing.
+    CHECK (posted - held + credit_limit >= 0 OR NOT (kind IN (5, 6) OR (kind = 12 AND amount < 0)))
+) STRICT;
+
+CREATE TRIGGER entries_are_never_changed BEFORE UPDATE ON entries
+BEGIN SELECT RAISE(ABORT, 'entries are immutable'); END;
+CREATE TRIGGER entries_are_never_removed BEFORE DELETE ON entries
+BEGIN SELECT RAISE(ABORT, 'entries are immutable'); END;
+
+-- Derived: every 128th entry of an account, so that any entry is at most 128 steps along `previous` from a known one.
+CREATE TABLE milestones (
+    account INTEGER NOT NULL,
+    number  INTEGER NOT NULL,
+    entry   INTEGER NOT NULL,
+    at      INTEGER NOT NULL,
+    PRIMARY KEY (account, number)
+) STRICT, WITHOUT ROWID;
+
+-- Noes that used their key up, kept for the configured number of days.
+CREATE TABLE refusals (
+    id      INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    key     TEXT NOT NULL,
+    content BLOB NOT NULL,
+    slug    TEXT NOT NULL,
+    figures TEXT NOT NULL, -- a JSON object of minor units
+    at      INTEGER NOT NULL,
+    actor   TEXT NOT NULL
+) STRICT;
+
+-- Derived: what a key did. The fingerprint is of account and key; the row is an entry's, or negative a refusal's.
+CREATE TABLE keys (
+    fingerprint BLOB PRIMARY KEY,
+    row         INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Figures are derived, as of the entry `number` (row `entry`); the rest decides no movement and lives only here.
+CREATE TABLE accounts (
+    id              INTEGER PRIMARY KEY CHECK (id BETWEEN 1 AND 2147483647),
+    currency        INTEGER NOT NULL REFERENCES currencies (id),
+    shows_available INTEGER NOT NULL DEFAULT 0,
+    metered         INTEGER NOT NULL DEFAULT 0,
+    posted          INTEGER NOT NULL,
+    held            INTEGER NOT NULL,
+    credit_limit    INTEGER NOT NULL,
+    status          INTEGER NOT NULL,
+    number          INTEGER NOT NULL,
+    entry           INTEGER NOT NULL,
+    at              INTEGER NOT NULL,
+    hash            BLOB NOT NULL,
+    opened_at       INTEGER NOT NULL,
+    name            TEXT NOT NULL,
+    external_id     TEXT UNIQUE
+) STRICT;
+
+CREATE TABLE credentials (
+    id              INTEGER PRIMARY KEY, -- 1, 2, 3… without gaps; never deleted
+    account         INTEGER NOT NULL REFERENCES accounts (id),
+    digest          BLOB NOT NULL,       -- SHA-256 over key and secret, each with its length before it
+    cidrs           TEXT,                -- separated by spaces; none for any address
+    expires_at      INTEGER,
+    revoked_at      INTEGER,
+    last_used_at    INTEGER,
+    api_key         TEXT NOT NULL UNIQUE,
+    label           TEXT,
+    created_at      INTEGER NOT NULL,
+    idempotency_key TEXT
+) STRICT;
+
+CREATE INDEX credentials_by_account ON credentials (account);
+CREATE UNIQUE INDEX credentials_by_key ON credentials (account, idempotency_key) WHERE idempotency_key IS NOT NULL;

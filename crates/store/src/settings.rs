@@ -1,0 +1,232 @@
+//! Changes of what decides no movement: profiles and credentials. They go through the writer and its commits like all else.
+
+use ipnet::IpNet;
+use ledger::{AccountId, Time};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::batch::{Batch, NewSlot};
+use crate::memory::{Credentials, Limits};
+use crate::rows::damage;
+use crate::{ChangeError, Credential, CredentialChange, NewCredential, Page, Profile, ProfileChange, digest, load};
+
+const PROFILE: &str = "id, name, external_id, opened_at";
+
+const CREDENTIAL: &str = "id, account, api_key, label, cidrs, created_at, expires_at, revoked_at, last_used_at";
+
+type Changed<T> = rusqlite::Result<Result<T, ChangeError>>;
+
+/// Changes an account's profile.
+pub(crate) fn change_profile(batch: &mut Batch<'_>, id: AccountId, change: &ProfileChange) -> Changed<()> {
+    let Some(slot) = batch.slot_of(id) else {
+        return Ok(Err(ChangeError::UnknownAccount));
+    };
+    if let Some(external_id) = &change.external_id {
+        if batch.is_external_id_taken(external_id.as_deref(), id)? {
+            return Ok(Err(ChangeError::AccountExists));
+        }
+        let mut update = batch.db.prepare_cached("UPDATE accounts SET external_id = ?2 WHERE id = ?1")?;
+        update.execute(params![id.get(), external_id])?;
+    }
+    if let Some(name) = &change.name {
+        let mut update = batch.db.prepare_cached("UPDATE accounts SET name = ?2 WHERE id = ?1")?;
+        update.execute(params![id.get(), name])?;
+    }
+    let traits = batch.set_traits(slot, |traits| {
+        traits.shows_available = change.shows_available.unwrap_or(traits.shows_available);
+        traits.metered = change.metered.unwrap_or(traits.metered);
+    });
+    let mut update = batch.db.prepare_cached("UPDATE accounts SET shows_available = ?2, metered = ?3 WHERE id = ?1")?;
+    update.execute(params![id.get(), traits.shows_available, traits.metered])?;
+    Ok(Ok(()))
+}
+
+/// Keeps a new credential; true beside it where an earlier use of the same idempotency key made it.
+pub(crate) fn add_credential(batch: &mut Batch<'_>, new: &NewCredential) -> Changed<(Credential, bool)> {
+    let Some(account) = batch.slot_of(new.account) else {
+        return Ok(Err(ChangeError::UnknownAccount));
+    };
+    let digest = digest::of(&new.api_key, &new.secret_key);
+    if let Some((earlier, earlier_digest)) = under_key(batch.db, new)? {
+        let is_same = (&earlier.label, &earlier.cidrs, earlier.expires_at) == (&new.label, &new.cidrs, new.expires_at)
+            && (!new.is_imported || earlier_digest == digest);
+        return Ok(if is_same { Ok((earlier, true)) } else { Err(ChangeError::KeyReused) });
+    }
+    if find(batch.db, &new.api_key)?.is_some() {
+        return Ok(Err(ChangeError::CredentialExists));
+    }
+    let slot = batch.shared.credentials.len() + batch.done.credentials.len();
+    let cidrs = joined(&new.cidrs);
+    batch
+        .db
+        .prepare_cached(
+            "INSERT INTO credentials (id, account, digest, cidrs, expires_at, api_key, label, created_at, idempotency_key) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            i64::try_from(slot + 1).expect("credentials are counted"),
+            new.account.get(),
+            digest.as_slice(),
+            cidrs,
+            new.expires_at.map(Time::micros),
+            new.api_key,
+            new.label,
+            batch.now.micros(),
+            new.key.as_ref().map(ledger::Key::as_str)
+        ])?;
+    let limits = Limits { cidrs: new.cidrs.clone(), expires_at: new.expires_at, revoked: false };
+    batch.done.credentials.push(NewSlot { api_key: new.api_key.clone(), digest, account, limits });
+    let credential = Credential {
+        account: new.account,
+        api_key: new.api_key.clone(),
+        label: new.label.clone(),
+        cidrs: new.cidrs.clone(),
+        created_at: batch.now,
+        expires_at: new.expires_at,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    Ok(Ok((credential, false)))
+}
+
+/// Changes a credential; what is revoked stays so.
+pub(crate) fn change_credential(
+    batch: &mut Batch<'_>,
+    account: AccountId,
+    api_key: &str,
+    change: &CredentialChange,
+) -> Changed<Credential> {
+    let Some((id, mut credential)) = find(batch.db, api_key)?.filter(|(_, found)| found.account == account) else {
+        return Ok(Err(ChangeError::UnknownCredential));
+    };
+    if let Some(label) = &change.label {
+        credential.label.clone_from(label);
+    }
+    if let Some(cidrs) = &change.cidrs {
+        credential.cidrs.clone_from(cidrs);
+    }
+    if let Some(expires_at) = change.expires_at {
+        credential.expires_at = expires_at;
+    }
+    if change.revoke && credential.revoked_at.is_none() {
+        credential.revoked_at = Some(batch.now);
+    }
+    batch
+        .db
+        .prepare_cached(
+            "UPDATE credentials SET label = ?2, cidrs = ?3, expires_at = ?4, revoked_at = ?5 WHERE id = ?1",
+        )?
+        .execute(params![
+            id,
+            credential.label,
+            joined(&credential.cidrs),
+            credential.expires_at.map(Time::micros),
+            credential.revoked_at.map(Time::micros)
+        ])?;
+    let limits = Limits {
+        cidrs: credential.cidrs.clone(),
+        expires_at: credential.expires_at,
+        revoked: credential.revoked_at.is_some(),
+    };
+    batch.done.limits.push((slot(id)?, limits));
+    Ok(Ok(credential))
+}
+
+/// The credentials of an account, oldest first, with their last use as memory knows it.
+pub(crate) fn credentials(
+    db: &Connection,
+    known: &Credentials,
+    account: AccountId,
+) -> rusqlite::Result<Vec<Credential>> {
+    let sql = format!("SELECT {CREDENTIAL} FROM credentials WHERE account = ?1 ORDER BY id");
+    let mut select = db.prepare_cached(&sql)?;
+    let mut found = select.query([account.get()])?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        let (id, mut credential) = credential(row)?;
+        let slot = slot(id)?;
+        // One that is on disk and not yet published is not there yet.
+        if load::index(slot) < known.len() {
+            credential.last_used_at = known.get(slot).last_used().or(credential.last_used_at);
+            all.push(credential);
+        }
+    }
+    Ok(all)
+}
+
+/// An account's profile.
+pub(crate) fn profile(db: &Connection, id: AccountId) -> rusqlite::Result<Option<Profile>> {
+    let sql = format!("SELECT {PROFILE} FROM accounts WHERE id = ?1");
+    db.prepare_cached(&sql)?.query_row([id.get()], to_profile).optional()
+}
+
+/// Accounts after `after` by number; with a query only those whose number starts with it, or whose name or external id
+/// contains it, whatever its case.
+pub(crate) fn profiles(
+    db: &Connection,
+    query: Option<&str>,
+    after: Option<AccountId>,
+    limit: usize,
+) -> rusqlite::Result<Page<Profile, AccountId>> {
+    let sql = format!(
+        "SELECT {PROFILE} FROM accounts WHERE id > ?1 AND (?2 IS NULL OR instr(id, ?2) = 1 \
+         OR instr(lower(name), lower(?2)) > 0 OR instr(lower(external_id), lower(?2)) > 0) ORDER BY id LIMIT ?3"
+    );
+    let after = after.map_or(0, AccountId::get);
+    let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let mut select = db.prepare_cached(&sql)?;
+    let found = select.query_map(params![after, query, one_more], to_profile)?;
+    let mut items = found.collect::<rusqlite::Result<Vec<_>>>()?;
+    let is_more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().map(|last| last.id).filter(|_| is_more);
+    Ok(Page { items, next })
+}
+
+fn to_profile(row: &Row<'_>) -> rusqlite::Result<Profile> {
+    Ok(Profile {
+        id: AccountId::new(row.get(0)?).ok_or_else(|| damage("an account's id is not one".into()))?,
+        name: row.get(1)?,
+        external_id: row.get(2)?,
+        opened_at: Time::from_micros(row.get(3)?),
+    })
+}
+
+fn find(db: &Connection, api_key: &str) -> rusqlite::Result<Option<(i64, Credential)>> {
+    let sql = format!("SELECT {CREDENTIAL} FROM credentials WHERE api_key = ?1");
+    db.prepare_cached(&sql)?.query_row([api_key], credential).optional()
+}
+
+fn under_key(db: &Connection, new: &NewCredential) -> rusqlite::Result<Option<(Credential, [u8; 32])>> {
+    let Some(key) = &new.key else {
+        return Ok(None);
+    };
+    let sql = format!("SELECT {CREDENTIAL}, digest FROM credentials WHERE account = ?1 AND idempotency_key = ?2");
+    let with_digest = |row: &Row<'_>| Ok((credential(row)?.1, row.get(9)?));
+    db.prepare_cached(&sql)?.query_row(params![new.account.get(), key.as_str()], with_digest).optional()
+}
+
+fn credential(row: &Row<'_>) -> rusqlite::Result<(i64, Credential)> {
+    let id: i64 = row.get(0)?;
+    let wrong = |column: &str| damage(format!("row {id} of credentials: {column} is not one"));
+    let time = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_micros));
+    let credential = Credential {
+        account: AccountId::new(row.get(1)?).ok_or_else(|| wrong("account"))?,
+        api_key: row.get(2)?,
+        label: row.get(3)?,
+        cidrs: load::cidrs(row.get_ref(4)?.as_str_or_null()?).ok_or_else(|| wrong("cidrs"))?,
+        created_at: Time::from_micros(row.get(5)?),
+        expires_at: time(6)?,
+        revoked_at: time(7)?,
+        last_used_at: time(8)?,
+    };
+    Ok((id, credential))
+}
+
+/// A credential's slot: ids count from 1 in the order of the slots.
+fn slot(id: i64) -> rusqlite::Result<u32> {
+    u32::try_from(id - 1).map_err(|_| damage(format!("row {id} of credentials: id is not one")))
+}
+
+fn joined(cidrs: &[IpNet]) -> Option<String> {
+    (!cidrs.is_empty()).then(|| cidrs.iter().map(IpNet::to_string).collect::<Vec<_>>().join(" "))
+}

@@ -1,0 +1,55 @@
+//! What the writer and everybody else have in common: the published state, and counters.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::memory::{Accounts, Credentials};
+use crate::{Clock, DatabaseUrl};
+
+/// One store's shared state.
+pub(crate) struct Shared {
+    pub(crate) url: DatabaseUrl,
+    pub(crate) clock: Clock,
+    pub(crate) refusal_us: i64,
+    pub(crate) accounts: Accounts,
+    pub(crate) credentials: Credentials,
+    /// The greatest durable time, in microseconds: ledger time never falls behind it.
+    pub(crate) last_time: AtomicI64,
+    /// Slots of credentials whose last use is to be written.
+    pub(crate) uses: Sender<u32>,
+    pub(crate) uses_waiting: Mutex<Receiver<u32>>,
+    /// Whether movements are taken.
+    pub(crate) writable: AtomicBool,
+    pub(crate) queue_len: AtomicUsize,
+    pub(crate) commits: AtomicU64,
+    pub(crate) commands: AtomicU64,
+    pub(crate) commit_us: AtomicU64,
+    pub(crate) commit_failures: AtomicU64,
+    /// Why the store can never write again, once it cannot.
+    pub(crate) broken: watch::Sender<Option<String>>,
+}
+
+impl Shared {
+    /// Says for good that nothing is written any more, and why.
+    pub(crate) fn breaks(&self, why: &str) {
+        tracing::error!(why, "the store is broken");
+        self.writable.store(false, Ordering::Release);
+        self.broken.send_replace(Some(why.to_owned()));
+    }
+
+    pub(crate) fn count_commit(&self, commands: usize, took: Duration) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.commands.fetch_add(u64::try_from(commands).unwrap_or(0), Ordering::Relaxed);
+        self.commit_us.fetch_add(u64::try_from(took.as_micros()).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Some of the credentials whose last use is to be written.
+    pub(crate) fn some_uses(&self, len_max: usize) -> Vec<u32> {
+        let waiting = self.uses_waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.try_iter().take(len_max).collect()
+    }
+}

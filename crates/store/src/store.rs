@@ -1,0 +1,387 @@
+//! The store as everyone else sees it: reads from memory, reads from disk, and the queue to the writer.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use arc_swap::Guard;
+use ledger::{AccountId, Command, Currency, Entry, Time};
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use crate::batch::Batch;
+use crate::memory::{Accounts, CredentialSlot, Credentials, Limits};
+use crate::own::{self, Owned};
+use crate::shared::Shared;
+use crate::statement::{self, Last};
+use crate::verify::{self, Progress, VerifyReport};
+use crate::writer::{Job, Writer};
+use crate::{
+    AccountNow, ChangeError, Credential, CredentialChange, DatabaseUrl, Fault, NewAccount, NewCredential, OpenError,
+    Options, Outcome, Page, Profile, ProfileChange, Refused, Stats, backup, load, schema, settings,
+};
+
+const MICROS_A_DAY: i64 = 86_400_000_000;
+
+/// How many idle connections for reading are kept.
+const READERS_MAX: usize = 4;
+
+/// An open ledger. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    queue_len_max: usize,
+    /// `None` once the store is closed.
+    queue: Mutex<Option<Sender<Job>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    readers: Mutex<Vec<Connection>>,
+    created: bool,
+    /// Given up when the writer has ended; another process may own the database then.
+    owned: Mutex<Option<Owned>>,
+}
+
+/// A credential whose key and secret were right, and its account's figures of this instant.
+pub struct Grant<'a> {
+    /// The account it speaks for.
+    pub account: AccountNow,
+    slot: u32,
+    credential: &'a CredentialSlot,
+    limits: Guard<Option<Arc<Limits>>>,
+    shared: &'a Shared,
+}
+
+impl Grant<'_> {
+    /// Whether it is neither revoked nor expired at `now`.
+    pub fn is_live(&self, now: Time) -> bool {
+        let limits = self.limits.as_ref();
+        limits.is_none_or(|limits| !limits.revoked && limits.expires_at.is_none_or(|end| now < end))
+    }
+
+    /// Whether it may be used from `address`. IPv4-mapped IPv6 is compared as IPv4.
+    pub fn admits(&self, address: IpAddr) -> bool {
+        self.limits.as_ref().is_none_or(|limits| limits.admits(address))
+    }
+
+    /// Notes that it was used at `now`: at once in memory, on disk at most once a minute.
+    pub fn note_use(&self, now: Time) {
+        if self.credential.note_use(now) {
+            // Fails only once the writer has ended; the use is then known to nobody, as after a crash.
+            self.shared.uses.send(self.slot).unwrap_or_default();
+        }
+    }
+}
+
+impl Store {
+    /// Opens the database: takes its lock, brings its schema up to date, loads every account, starts the writer.
+    ///
+    /// Errors change nothing; see [`OpenError`].
+    pub fn open(options: Options) -> Result<Store, OpenError> {
+        let path = &options.url.path;
+        if !path.exists() && !options.create {
+            return Err(OpenError::Missing);
+        }
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && options.create) {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| OpenError::Io(format!("cannot create {}: {error}", folder.display())))?;
+        }
+        let owned = own::take(&options.url.beside(".lock"))?;
+        // Asked again under the lock: another process may have made it meanwhile.
+        let created = !path.exists();
+        if created {
+            schema::create_file(path)?;
+        }
+        let db = schema::open_writer(path)?;
+        let damaged = |error: rusqlite::Error| OpenError::Damaged(error.to_string());
+        let (accounts, credentials) = load::sizes(&db).map_err(damaged)?;
+        let (uses, uses_waiting) = channel();
+        let shared = Arc::new(Shared {
+            url: options.url,
+            clock: options.clock,
+            refusal_us: i64::from(options.refusal_days) * MICROS_A_DAY,
+            accounts: Accounts::with_room(accounts),
+            credentials: Credentials::with_room(credentials),
+            last_time: AtomicI64::new(0),
+            uses,
+            uses_waiting: Mutex::new(uses_waiting),
+            writable: AtomicBool::new(true),
+            queue_len: AtomicUsize::new(0),
+            commits: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            commit_us: AtomicU64::new(0),
+            commit_failures: AtomicU64::new(0),
+            broken: watch::Sender::new(None),
+        });
+        let mut heads = Vec::with_capacity(accounts);
+        let loaded = load::load(&db, &shared.accounts, &shared.credentials, &mut heads).map_err(damaged)?;
+        shared.last_time.store(loaded.last_time.micros(), Ordering::Relaxed);
+        let (queue, waiting) = channel();
+        let writer = Writer::new(db, heads, loaded, Arc::clone(&shared))?;
+        let for_guard = Arc::clone(&shared);
+        let spawned = std::thread::Builder::new().name("writer".into()).spawn(move || {
+            let guard = PanicGuard(for_guard);
+            writer.run(&waiting);
+            drop(guard);
+        });
+        let writer = spawned.map_err(|error| OpenError::Io(format!("cannot start the writer: {error}")))?;
+        Ok(Store {
+            inner: Arc::new(Inner {
+                shared,
+                queue_len_max: options.queue_len_max,
+                queue: Mutex::new(Some(queue)),
+                writer: Mutex::new(Some(writer)),
+                readers: Mutex::new(Vec::new()),
+                created,
+                owned: Mutex::new(Some(owned)),
+            }),
+        })
+    }
+
+    /// Whether [`Store::open`] made the database.
+    pub fn created(&self) -> bool {
+        self.inner.created
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.shared().url
+    }
+
+    /// Ledger time: the clock's, but never earlier than what is durable.
+    pub fn now(&self) -> Time {
+        (self.shared().clock)().max(Time::from_micros(self.shared().last_time.load(Ordering::Relaxed)))
+    }
+
+    /// The credential with this key and this secret, revoked and expired ones too; an unknown key and a wrong secret take
+    /// the same path to `None`.
+    pub fn authenticate(&self, api_key: &str, secret_key: &str) -> Option<Grant<'_>> {
+        let shared = &*self.inner.shared;
+        let slot = shared.credentials.authenticate(api_key, secret_key)?;
+        let credential = shared.credentials.get(slot);
+        let account = shared.accounts.now(credential.account);
+        Some(Grant { account, slot, credential, limits: credential.limits.load(), shared })
+    }
+
+    /// An account's figures of this instant.
+    pub fn account(&self, id: AccountId) -> Option<AccountNow> {
+        let accounts = &self.shared().accounts;
+        accounts.slot_of(id).map(|slot| accounts.now(slot))
+    }
+
+    /// The accounts whose balance is a metric of its own.
+    pub fn metered_accounts(&self) -> Vec<AccountNow> {
+        let accounts = &self.shared().accounts;
+        accounts.metered().map(|slot| accounts.now(slot)).collect()
+    }
+
+    /// The currency with that code, if there is one.
+    pub fn currency(&self, code: &str) -> Option<Currency> {
+        self.shared().accounts.currency_by_code(code).map(|(_, currency)| currency)
+    }
+
+    /// Counters and gauges.
+    pub fn stats(&self) -> Stats {
+        let shared = self.shared();
+        Stats {
+            writable: shared.writable.load(Ordering::Acquire),
+            accounts: u64::try_from(shared.accounts.len()).unwrap_or(u64::MAX),
+            queue_len: u64::try_from(shared.queue_len.load(Ordering::Relaxed)).unwrap_or(u64::MAX),
+            commits: shared.commits.load(Ordering::Relaxed),
+            commands: shared.commands.load(Ordering::Relaxed),
+            commit_us: shared.commit_us.load(Ordering::Relaxed),
+            commit_failures: shared.commit_failures.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Decides the commands in their order and keeps what comes of them; returns when all of it is durable. Openings go
+    /// through [`Store::open_account`].
+    pub async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Result<Outcome, Refused>>, Fault> {
+        let len = commands.len();
+        self.send(len, move |batch: &mut Batch<'_>| commands.iter().map(|command| batch.perform(command)).collect())
+            .await
+    }
+
+    /// Opens an account.
+    pub async fn open_account(&self, new: NewAccount) -> Result<Outcome, ChangeError> {
+        self.send(1, move |batch| batch.open(&new)).await?
+    }
+
+    /// Changes what decides no movement.
+    pub async fn change_profile(&self, account: AccountId, change: ProfileChange) -> Result<(), ChangeError> {
+        self.send(1, move |batch| settings::change_profile(batch, account, &change)).await?
+    }
+
+    /// Keeps a credential; true beside it where an earlier use of the same idempotency key made it.
+    pub async fn add_credential(&self, new: NewCredential) -> Result<(Credential, bool), ChangeError> {
+        self.send(1, move |batch| settings::add_credential(batch, &new)).await?
+    }
+
+    /// Changes a credential.
+    pub async fn change_credential(
+        &self,
+        account: AccountId,
+        api_key: &str,
+        change: CredentialChange,
+    ) -> Result<Credential, ChangeError> {
+        let api_key = api_key.to_owned();
+        self.send(1, move |batch| settings::change_credential(batch, account, &api_key, &change)).await?
+    }
+
+    /// Resolves when nothing can ever be written again, with the reason: the process must stop.
+    pub async fn broken(&self) -> String {
+        let mut broken = self.shared().broken.subscribe();
+        let why = broken.wait_for(Option::is_some).await;
+        why.ok().and_then(|why| why.clone()).unwrap_or_else(|| "the store is gone".into())
+    }
+
+    /// Finishes what is queued, turns away what comes later, and gives the database up. Blocks until that is done.
+    pub fn close(&self) {
+        drop(lock(&self.inner.queue).take());
+        if let Some(writer) = lock(&self.inner.writer).take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer had panicked");
+        }
+        lock(&self.inner.readers).clear();
+        drop(lock(&self.inner.owned).take());
+    }
+
+    /// An account's profile. Blocks on the disk, as does all below.
+    pub fn profile(&self, id: AccountId) -> Result<Option<Profile>, Fault> {
+        self.read(|db| settings::profile(db, id))
+    }
+
+    /// Accounts with a number above `after`, in order; with `query` those whose number starts with it or whose name or
+    /// external id contains it.
+    pub fn profiles(
+        &self,
+        query: Option<&str>,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Page<Profile, AccountId>, Fault> {
+        self.read(|db| settings::profiles(db, query, after, limit))
+    }
+
+    /// An account's credentials, oldest first.
+    pub fn credentials(&self, account: AccountId) -> Result<Vec<Credential>, Fault> {
+        self.read(|db| settings::credentials(db, &self.shared().credentials, account))
+    }
+
+    /// One entry of an account.
+    pub fn entry(&self, account: AccountId, number: u64) -> Result<Option<Entry>, Fault> {
+        let Some(last) = self.last(account) else {
+            return Ok(None);
+        };
+        self.read(|db| statement::entry(db, last, number))
+    }
+
+    /// The entries with `from` ≤ at < `to` and a number above `after`, oldest first, at most `limit`; `next` is the number
+    /// to go on after.
+    pub fn entries(
+        &self,
+        account: AccountId,
+        from: Option<Time>,
+        to: Option<Time>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<Entry, u64>, Fault> {
+        let Some(last) = self.last(account) else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
+        self.read(|db| statement::page(db, last, from, to, after, limit))
+    }
+
+    /// Adds every account up anew and checks every link, while the store goes on working.
+    pub fn verify(&self, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, Fault> {
+        self.read(|db| verify::verify(db, progress))
+    }
+
+    /// Writes a consistent copy to the new file `to`. Errors are sentences.
+    pub fn backup(&self, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), String> {
+        let source = schema::open_reader(&self.shared().url.path).map_err(|error| error.to_string())?;
+        backup::write(&source, to, progress)
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+
+    fn last(&self, account: AccountId) -> Option<Last> {
+        let accounts = &self.shared().accounts;
+        let figures = accounts.figures(accounts.slot_of(account)?);
+        Some(Last { account, number: figures.number, row: figures.row })
+    }
+
+    async fn send<T: Send + 'static>(
+        &self,
+        len: usize,
+        work: impl FnOnce(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let shared = self.shared();
+        let (job, answer) = Job::new(len, work);
+        if shared.queue_len.fetch_add(len, Ordering::Relaxed) + len > self.inner.queue_len_max {
+            shared.queue_len.fetch_sub(len, Ordering::Relaxed);
+            return Err(Fault::QueueFull);
+        }
+        let sent = match &*lock(&self.inner.queue) {
+            Some(queue) => queue.send(job).map_err(|_| Fault::Unavailable),
+            None => Err(Fault::Stopping),
+        };
+        if let Err(fault) = sent {
+            shared.queue_len.fetch_sub(len, Ordering::Relaxed);
+            return Err(fault);
+        }
+        // A writer that died with the job in its hands may have committed it.
+        answer.await.unwrap_or(Err(Fault::OutcomeUnknown))
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Fault> {
+        let fault = |error: &dyn std::fmt::Display| {
+            tracing::error!(%error, "reading the database failed");
+            Fault::Unavailable
+        };
+        let kept = lock(&self.inner.readers).pop();
+        let db = match kept {
+            Some(db) => db,
+            None => schema::open_reader(&self.shared().url.path).map_err(|error| fault(&error))?,
+        };
+        // A connection whose read failed is not kept: the next one starts afresh.
+        let result = read(&db).map_err(|error| fault(&error))?;
+        let mut readers = lock(&self.inner.readers);
+        if readers.len() < READERS_MAX {
+            readers.push(db);
+        }
+        Ok(result)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Closing the queue ends the writer; waiting for it keeps the lock until its last commit is done.
+        drop(lock(&self.queue).take());
+        if let Some(writer) = lock(&self.writer).take() {
+            drop(writer.join());
+        }
+    }
+}
+
+/// Tells everyone when the writer ends by a panic.
+struct PanicGuard(Arc<Shared>);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.breaks("the writer panicked; this is a bug, restart and report it");
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

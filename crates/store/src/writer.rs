@@ -1,0 +1,279 @@
+//! The one thread that writes: it takes what has gathered, decides each command in order, commits once, publishes, replies.
+//!
+//! The order is the promise: nothing is published or answered before COMMIT has returned. Whatever fails drops the whole
+//! batch, the database is opened anew, what is durable is made sure of and loaded, and only then is work taken again.
+//! A panic here leaves the store unusable and says so; half-alive money is worse than a restart.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use ledger::Time;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::batch::Batch;
+use crate::load::{self, Head, Loaded};
+use crate::shared::Shared;
+use crate::{Fault, OpenError, schema};
+
+/// The most commands that one commit takes.
+const BATCH_LEN_MAX: usize = 8192;
+
+/// How long the writer waits for work before it looks after what is written now and then.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long it waits between two attempts to get the database back.
+const RECOVERY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Something to be done in a commit, and how its caller hears of it.
+pub(crate) struct Job {
+    /// How many commands it counts for in the queue.
+    pub(crate) len: usize,
+    run: Run,
+}
+
+/// Works inside the transaction and gives back how to answer; an error ends the whole batch.
+type Run = Box<dyn FnOnce(Result<&mut Batch<'_>, Fault>) -> rusqlite::Result<Answer> + Send>;
+
+/// Answers the caller: with what was decided, or with the fault that took it back.
+type Answer = Box<dyn FnOnce(Result<(), Fault>) + Send>;
+
+impl Job {
+    /// A job that counts for `len` commands, and where its result will arrive. A result never arrives before it is
+    /// durable; a sender that vanishes without one leaves the outcome unknown.
+    pub(crate) fn new<T: Send + 'static>(
+        len: usize,
+        work: impl FnOnce(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> (Job, oneshot::Receiver<Result<T, Fault>>) {
+        let (sender, receiver) = oneshot::channel();
+        // A caller that has gone away hears nothing; what it asked for stands all the same, as a send that fails shows.
+        let tell = move |result: Result<T, Fault>| drop(sender.send(result));
+        let run: Run = Box::new(move |batch| {
+            let worked = match batch {
+                Ok(batch) => work(batch),
+                Err(fault) => {
+                    tell(Err(fault));
+                    return Ok(Box::new(|_| ()));
+                }
+            };
+            match worked {
+                Ok(result) => Ok(Box::new(move |verdict: Result<(), Fault>| tell(verdict.map(|()| result)))),
+                Err(error) => {
+                    // The transaction ends here, without a commit.
+                    tell(Err(Fault::Unavailable));
+                    Err(error)
+                }
+            }
+        });
+        (Job { len, run }, receiver)
+    }
+
+    /// Answers it without running it.
+    pub(crate) fn turn_away(self, fault: Fault) {
+        if let Err(error) = (self.run)(Err(fault)) {
+            tracing::error!(%error, "a job that was not run failed");
+        }
+    }
+}
+
+/// The writer's own state.
+pub(crate) struct Writer {
+    db: Connection,
+    data_version: i64,
+    /// By slot.
+    heads: Vec<Head>,
+    loaded: Loaded,
+    shared: Arc<Shared>,
+}
+
+/// Why the writer cannot go on with the connection it has.
+enum Trouble {
+    /// Before the commit: nothing happened.
+    Before(rusqlite::Error),
+    /// In the commit itself: nobody knows.
+    Within(rusqlite::Error),
+    /// Another process wrote into the database.
+    Stranger,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        db: Connection,
+        heads: Vec<Head>,
+        loaded: Loaded,
+        shared: Arc<Shared>,
+    ) -> Result<Writer, OpenError> {
+        let data_version = data_version(&db).map_err(|error| OpenError::Io(error.to_string()))?;
+        Ok(Writer { db, data_version, heads, loaded, shared })
+    }
+
+    /// Works until the queue is closed and empty, or the store is broken.
+    pub(crate) fn run(mut self, queue: &Receiver<Job>) {
+        let mut last_tick = Instant::now();
+        loop {
+            let jobs = match gather(queue) {
+                Ok(jobs) => jobs,
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let len: usize = jobs.iter().map(|job| job.len).sum();
+            self.shared.queue_len.fetch_sub(len, Ordering::Relaxed);
+            let tick = last_tick.elapsed() >= TICK;
+            if tick {
+                last_tick = Instant::now();
+            }
+            if jobs.is_empty() && !tick {
+                continue;
+            }
+            if let Some(trouble) = self.commit(jobs, len, tick)
+                && !self.recover(trouble, queue)
+            {
+                return;
+            }
+        }
+    }
+
+    /// One group commit. Every job is answered, whatever happens.
+    fn commit(&mut self, jobs: Vec<Job>, len: usize, tick: bool) -> Option<Trouble> {
+        let mut answers = Vec::with_capacity(jobs.len());
+        let mut jobs = jobs.into_iter();
+        let outcome = self.transact(&mut jobs, &mut answers, len, tick);
+        let (verdict, trouble) = match outcome {
+            Ok(()) => (Ok(()), None),
+            Err(trouble @ Trouble::Within(_)) => (Err(Fault::OutcomeUnknown), Some(trouble)),
+            Err(trouble) => (Err(Fault::Unavailable), Some(trouble)),
+        };
+        if trouble.is_some() {
+            self.shared.commit_failures.fetch_add(1, Ordering::Relaxed);
+            self.shared.writable.store(false, Ordering::Release);
+        }
+        for answer in answers {
+            answer(verdict);
+        }
+        jobs.for_each(|job| job.turn_away(Fault::Unavailable));
+        trouble
+    }
+
+    fn transact(
+        &mut self,
+        jobs: &mut std::vec::IntoIter<Job>,
+        answers: &mut Vec<Answer>,
+        len: usize,
+        tick: bool,
+    ) -> Result<(), Trouble> {
+        let now = (self.shared.clock)().max(Time::from_micros(self.shared.last_time.load(Ordering::Relaxed)));
+        self.db.execute_batch("BEGIN IMMEDIATE").map_err(Trouble::Before)?;
+        if data_version(&self.db).map_err(Trouble::Before)? != self.data_version {
+            return Err(Trouble::Stranger);
+        }
+        let mut batch = Batch::new(&self.db, &self.shared, &self.heads, &self.loaded, now);
+        for job in jobs.by_ref() {
+            answers.push((job.run)(Ok(&mut batch)).map_err(Trouble::Before)?);
+        }
+        if tick {
+            batch.look_after().map_err(Trouble::Before)?;
+        }
+        let written = batch.write_derived().map_err(Trouble::Before)?;
+        let done = batch.finish();
+        let committing = Instant::now();
+        self.db.execute_batch("COMMIT").map_err(Trouble::Within)?;
+        // Durable from here on: publish first, so that whoever hears the answer and reads, reads it.
+        done.publish(&mut self.heads, &mut self.loaded, &self.shared);
+        self.loaded.follower.committed(written, &self.shared.accounts, self.loaded.last_row);
+        if len > 0 {
+            self.shared.count_commit(len, committing.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Gets the database back, turning away whatever arrives meanwhile. False where that cannot be.
+    fn recover(&mut self, trouble: Trouble, queue: &Receiver<Job>) -> bool {
+        match &trouble {
+            Trouble::Stranger => {
+                self.shared.breaks(
+                    "another process wrote into the database while this one owned it; stop whatever did, then run \
+                     `sodu verify` before serving again",
+                );
+                return false;
+            }
+            Trouble::Before(error) => {
+                tracing::error!(%error, "a batch failed before its commit; nothing of it happened")
+            }
+            Trouble::Within(error) => tracing::error!(%error, "a commit failed; its outcome is not known yet"),
+        }
+        let mut logged = String::new();
+        loop {
+            match self.reopen() {
+                Ok(()) => {
+                    tracing::info!("the database is back; movements are taken again");
+                    self.shared.writable.store(true, Ordering::Release);
+                    return true;
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    if error != logged {
+                        tracing::error!(%error, "the database cannot be used; trying on");
+                        logged = error;
+                    }
+                }
+            }
+            let until = Instant::now() + RECOVERY_PAUSE;
+            while let Some(left) = until.checked_duration_since(Instant::now()) {
+                match queue.recv_timeout(left) {
+                    Ok(job) => {
+                        self.shared.queue_len.fetch_sub(job.len, Ordering::Relaxed);
+                        job.turn_away(Fault::Unavailable);
+                    }
+                    Err(RecvTimeoutError::Timeout) => break,
+                    Err(RecvTimeoutError::Disconnected) => return false,
+                }
+            }
+        }
+    }
+
+    /// A new connection, with everything in the log copied into the database and synced, and memory brought up to it.
+    ///
+    /// The checkpoint is what makes sure: a sync that failed once may leave pages that read well and are not on disk, but
+    /// copying them writes them again, and only its own sync lets it succeed.
+    fn reopen(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+        if !self.db.is_autocommit() {
+            // Whatever it says: the connection is given up, and what it had not committed goes with it.
+            drop(self.db.execute_batch("ROLLBACK"));
+        }
+        let db = schema::open_writer(&self.shared.url.path)?;
+        let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy != 0 {
+            return Err("a reader still holds the old log; it will be tried again".into());
+        }
+        let before = self.loaded.last_row;
+        let loaded = load::load(&db, &self.shared.accounts, &self.shared.credentials, &mut self.heads)?;
+        if loaded.last_row < before {
+            return Err("entries that were durable are gone from the database".into());
+        }
+        self.shared.last_time.fetch_max(loaded.last_time.micros(), Ordering::Relaxed);
+        self.data_version = data_version(&db)?;
+        self.loaded = loaded;
+        self.db = db;
+        Ok(())
+    }
+}
+
+/// The jobs that wait, as many as one commit takes; waits for the first.
+fn gather(queue: &Receiver<Job>) -> Result<Vec<Job>, RecvTimeoutError> {
+    let first = queue.recv_timeout(TICK)?;
+    let mut len = first.len;
+    let mut jobs = vec![first];
+    while len < BATCH_LEN_MAX
+        && let Ok(job) = queue.try_recv()
+    {
+        len += job.len;
+        jobs.push(job);
+    }
+    Ok(jobs)
+}
+
+fn data_version(db: &Connection) -> rusqlite::Result<i64> {
+    db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+}

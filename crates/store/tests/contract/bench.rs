@@ -1,0 +1,164 @@
+//! A store in a temporary folder with a clock that the test moves.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use ledger::{AccountId, Actor, Amount, Command, Currency, Key, Metadata, Minor, Movement, Reason, Time};
+use store::{
+    ChangeError, Clock, DatabaseUrl, Fault, NewAccount, NewCredential, OpenError, Options, Outcome, Refused, Store,
+};
+use tempfile::TempDir;
+
+/// 2026-11-01 00:00 UTC, in microseconds.
+pub(crate) const START: i64 = 1_793_491_200_000_000;
+
+pub(crate) struct Bench {
+    pub(crate) store: Store,
+    pub(crate) time: Arc<AtomicI64>,
+    folder: TempDir,
+}
+
+pub(crate) type Decided = Result<Outcome, Refused>;
+
+impl Bench {
+    pub(crate) fn new() -> Bench {
+        let folder = TempDir::new().expect("a temporary folder");
+        let time = Arc::new(AtomicI64::new(START));
+        let store = Store::open(options(folder.path().join("sodu.db"), &time)).expect("a new store");
+        Bench { store, time, folder }
+    }
+
+    /// Closes the store and opens it again, as a restart would.
+    pub(crate) fn reopened(self) -> Bench {
+        self.store.close();
+        drop(self.store);
+        let store = Store::open(options(self.folder.path().join("sodu.db"), &self.time)).expect("the store again");
+        Bench { store, time: self.time, folder: self.folder }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("sodu.db")
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    pub(crate) fn open_again(&self) -> Result<Store, OpenError> {
+        Store::open(options(self.path(), &self.time))
+    }
+
+    pub(crate) fn pass(&self, micros: i64) {
+        self.time.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    pub(crate) fn open(&self, id: u32) -> Outcome {
+        run(self.store.open_account(new_account(id))).expect("a new account")
+    }
+
+    pub(crate) fn topup(&self, id: u32, amount: &str, key: &str) -> Decided {
+        self.submit(id, Movement::Topup { amount: vnd(amount) }, key)
+    }
+
+    pub(crate) fn charge(&self, id: u32, amount: &str, key: &str) -> Decided {
+        self.submit(id, Movement::Charge { amount: vnd(amount) }, key)
+    }
+
+    pub(crate) fn submit(&self, id: u32, movement: Movement, key: &str) -> Decided {
+        self.try_submit(command(id, movement, key)).expect("no fault")
+    }
+
+    pub(crate) fn try_submit(&self, command: Command) -> Result<Decided, Fault> {
+        run(self.store.submit(vec![command])).map(|mut decided| decided.pop().expect("one command, one outcome"))
+    }
+
+    pub(crate) fn posted(&self, id: u32) -> String {
+        self.store.account(account(id)).expect("an account").posted.decimal(2)
+    }
+
+    pub(crate) fn verify(&self) -> Vec<String> {
+        let report = self.store.verify(&mut |_| ()).expect("no fault");
+        report
+            .findings
+            .into_iter()
+            .map(|finding| format!("{:?} {:?}: {}", finding.account, finding.number, finding.what))
+            .collect()
+    }
+
+    pub(crate) fn credential(&self, id: u32, api_key: &str, secret_key: &str) -> Result<(), ChangeError> {
+        run(self.store.add_credential(new_credential(id, api_key, secret_key))).map(|_| ())
+    }
+}
+
+pub(crate) fn options(path: PathBuf, time: &Arc<AtomicI64>) -> Options {
+    let time = Arc::clone(time);
+    let clock: Clock = Arc::new(move || Time::from_micros(time.load(Ordering::Relaxed)));
+    Options { url: DatabaseUrl { path }, create: true, clock, queue_len_max: 10_000, refusal_days: 30 }
+}
+
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(future)
+}
+
+pub(crate) fn account(id: u32) -> AccountId {
+    AccountId::new(id).expect("an account number")
+}
+
+pub(crate) fn vnd(amount: &str) -> Amount {
+    Amount::parse(amount, Currency::VND).expect("an amount")
+}
+
+pub(crate) fn minor(figure: &str) -> Minor {
+    Minor::parse(figure, Currency::VND).expect("a figure")
+}
+
+pub(crate) fn key(key: &str) -> Key {
+    Key::new(key).expect("a key")
+}
+
+pub(crate) fn reason(text: &str) -> Reason {
+    Reason::new(text).expect("a reason")
+}
+
+pub(crate) fn actor() -> Actor {
+    Actor::new("local:test").expect("an actor")
+}
+
+pub(crate) fn command(id: u32, movement: Movement, with_key: &str) -> Command {
+    Command {
+        account: account(id),
+        movement,
+        key: (!with_key.is_empty()).then(|| key(with_key)),
+        reference: None,
+        metadata: Metadata::default(),
+        by: actor(),
+    }
+}
+
+pub(crate) fn new_account(id: u32) -> NewAccount {
+    NewAccount {
+        id: AccountId::new(id),
+        name: format!("Account {id}"),
+        external_id: None,
+        currency: "VND".into(),
+        credit_limit: Minor::ZERO,
+        key: None,
+        by: actor(),
+    }
+}
+
+pub(crate) fn new_credential(id: u32, api_key: &str, secret_key: &str) -> NewCredential {
+    NewCredential {
+        account: account(id),
+        api_key: api_key.into(),
+        secret_key: secret_key.into(),
+        is_imported: true,
+        label: None,
+        cidrs: Vec::new(),
+        expires_at: None,
+        key: None,
+    }
+}

@@ -1,0 +1,133 @@
+//! Ownership, schema, strangers, damage, backups.
+
+use rusqlite::Connection;
+use store::{DatabaseUrl, Fault, OpenError, Options};
+
+use crate::bench::{Bench, account, command, options, run, vnd};
+
+#[test]
+fn a_second_owner_is_told_who_has_it_and_changes_nothing() {
+    let bench = Bench::new();
+    let Err(OpenError::Owned { owner }) = bench.open_again() else { panic!("the lock was not held") };
+    assert!(owner.contains(&format!("process {}", std::process::id())), "{owner}");
+    bench.store.close();
+    bench.open_again().map(drop).expect("free again");
+}
+
+#[test]
+fn what_is_no_database_of_ours_is_left_alone() {
+    let bench = Bench::new();
+    let at = |name: &str| bench.folder().join(name);
+    let open = |path: std::path::PathBuf, create| {
+        let options = options(path, &bench.time);
+        store::Store::open(Options { create, ..options }).map(drop)
+    };
+    assert!(matches!(open(at("none.db"), false), Err(OpenError::Missing)));
+    assert!(!at("none.db").exists() && !at("none.db.lock").exists());
+    std::fs::write(at("text.db"), "not a database, but long enough to be taken for one").expect("a file");
+    assert!(matches!(open(at("text.db"), true), Err(OpenError::Foreign)));
+    let foreign = Connection::open(at("foreign.db")).expect("a database");
+    foreign.execute_batch("CREATE TABLE theirs (x)").expect("a table");
+    assert!(matches!(open(at("foreign.db"), true), Err(OpenError::Foreign)));
+    drop(foreign);
+    open(at("newer.db"), true).expect("a new database");
+    let newer = Connection::open(at("newer.db")).expect("a database");
+    newer.pragma_update(None, "user_version", 99).expect("a version");
+    drop(newer);
+    assert!(matches!(open(at("newer.db"), true), Err(OpenError::Newer { found: 99, .. })));
+}
+
+#[test]
+fn the_database_is_readable_by_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    bench.open(1);
+    for suffix in ["", ".lock", "-wal"] {
+        let path = DatabaseUrl { path: bench.path() }.beside(suffix);
+        let mode = std::fs::metadata(&path).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    }
+}
+
+#[test]
+fn the_database_refuses_changes_to_entries() {
+    let bench = Bench::new();
+    bench.open(1);
+    bench.store.close();
+    let shell = Connection::open(bench.path()).expect("the database");
+    for sql in ["UPDATE entries SET amount = 1", "DELETE FROM entries"] {
+        let error = shell.execute_batch(sql).expect_err("a trigger").to_string();
+        assert!(error.contains("entries are immutable"), "{error}");
+    }
+}
+
+#[test]
+fn a_strangers_write_stops_the_store_before_its_next_commit() {
+    let bench = Bench::new();
+    bench.open(1);
+    let stranger = Connection::open(bench.path()).expect("the database");
+    stranger.execute_batch("UPDATE accounts SET name = 'stranger'").expect("a write");
+    let topup = || command(1, ledger::Movement::Topup { amount: vnd("1") }, "");
+    assert_eq!(bench.try_submit(topup()), Err(Fault::Unavailable));
+    assert!(run(bench.store.broken()).contains("another process wrote"));
+    assert!(!bench.store.stats().writable);
+    assert!(bench.try_submit(topup()).is_err());
+    assert_eq!(bench.posted(1), "0", "reads go on");
+}
+
+#[test]
+fn a_changed_entry_is_found_by_verify_and_by_the_start() {
+    let bench = Bench::new();
+    bench.open(1);
+    bench.topup(1, "5", "a").expect("a top-up");
+    bench.topup(1, "5", "b").expect("a top-up");
+    assert_eq!(bench.verify(), [""; 0]);
+    bench.store.close();
+    let tamper = Connection::open(bench.path()).expect("the database");
+    tamper
+        .execute_batch("DROP TRIGGER entries_are_never_changed; UPDATE entries SET reference = 'x' WHERE number = 2")
+        .expect("tampered");
+    let Err(OpenError::Damaged(what)) = bench.open_again() else { panic!("the change went unnoticed") };
+    assert!(what.contains("account 1 entry 2"), "{what}");
+}
+
+#[test]
+fn a_backup_is_whole_while_the_store_works_and_restores_elsewhere() {
+    let bench = Bench::new();
+    bench.open(1);
+    bench.topup(1, "70", "a").expect("a top-up");
+    let file = bench.folder().join("backup.db");
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| (0..200).for_each(|n| drop(bench.charge(1, "0.01", &format!("c{n}")))));
+        bench.store.backup(&file, &mut |_| ()).expect("a backup");
+        writing.join().expect("charges");
+    });
+    let again = bench.store.backup(&file, &mut |_| ()).expect_err("never overwrites");
+    assert!(again.contains("exists already"), "{again}");
+    let to = DatabaseUrl { path: bench.folder().join("restored.db") };
+    let (report, _) = store::restore(&file, &to, &mut |_| ()).expect("restored");
+    assert_eq!(report.accounts, 1);
+    let restored = store::Store::open(options(to.path.clone(), &bench.time)).expect("the restored store");
+    assert!(restored.account(account(1)).is_some());
+    assert_eq!(restored.verify(&mut |_| ()).expect("no fault").findings, []);
+    let taken = store::restore(&file, &to, &mut |_| ()).expect_err("never overwrites");
+    assert!(taken.contains("exists already"), "{taken}");
+}
+
+#[test]
+fn a_tampered_backup_is_not_restored() {
+    let bench = Bench::new();
+    bench.open(1);
+    bench.topup(1, "70", "a").expect("a top-up");
+    let file = bench.folder().join("backup.db");
+    bench.store.backup(&file, &mut |_| ()).expect("a backup");
+    let tamper = Connection::open(&file).expect("the backup");
+    tamper
+        .execute_batch("DROP TRIGGER entries_are_never_removed; DELETE FROM entries WHERE number = 2")
+        .expect("tampered");
+    drop(tamper);
+    let to = DatabaseUrl { path: bench.folder().join("restored.db") };
+    let error = store::restore(&file, &to, &mut |_| ()).expect_err("does not verify");
+    assert!(error.contains("does not verify"), "{error}");
+    assert!(!to.path.exists());
+}

@@ -1,0 +1,7 @@
+//! What every storage engine must do, run against a real database in a temporary folder.
+
+mod accounts;
+mod bench;
+mod credentials;
+mod disk;
+mod movements;
