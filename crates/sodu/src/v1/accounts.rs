@@ -1,0 +1,170 @@
+//! `/v1/accounts`: opening, finding, showing and changing accounts.
+//!
+//! What decides money (credit limit, status) becomes an entry of the ledger; what does not (name, external id, how the
+//! balance is shown) is a property beside it.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use ledger::{AccountId, Command, Metadata, Minor, Movement, Reason, Status};
+use serde_json::{Value, json};
+use store::{AccountNow, ChangeError, NewAccount, Profile, ProfileChange};
+
+use super::members::Members;
+use super::problem::{Problem, Slug};
+use super::query::Query;
+use super::{Api, Body, Caller, Place, fields, refused, show};
+
+/// The currency of an account for which none is named.
+const CURRENCY: &str = "VND";
+/// The longest name, in bytes.
+const NAME_LEN_MAX: usize = 200;
+/// The longest external id, in bytes.
+const EXTERNAL_ID_LEN_MAX: usize = 128;
+
+/// `POST /v1/accounts`: opens an account; an idempotency key is taken, not demanded.
+pub(super) async fn open(
+    State(api): State<Api>,
+    Extension(Caller(by)): Extension<Caller>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let key = fields::idempotency_key(&headers)?;
+    let mut members = Members::read(&body, &["name", "id", "currency", "credit_limit", "external_id"])?;
+    let name = fields::plain("name", members.required_text("name")?, NAME_LEN_MAX)?;
+    let id = members.whole("id")?.map(fields::new_account_id).transpose()?;
+    let external_id = external_id(members.text("external_id")?)?;
+    let code = members.text("currency")?.unwrap_or_else(|| CURRENCY.to_owned());
+    let currency = api.store.currency(&code).ok_or_else(|| {
+        Problem::new(Slug::UnknownCurrency, "There is no such currency; leave \"currency\" out for VND.")
+    })?;
+    let limit = members.decimal("credit_limit")?;
+    let credit_limit = limit.map_or(Ok(Minor::ZERO), |text| fields::credit_limit(&text, currency))?;
+
+    let new = NewAccount { id, name, external_id, currency: code, credit_limit, key, by };
+    let outcome = api.store.open_account(new).await.map_err(|error| {
+        count(&api, &error);
+        refused::opening(&error)
+    })?;
+    let (id, entry) = (outcome.entry.account, &outcome.entry);
+    let profile = profile(&api, id).await?;
+    let account = show::with_profile(show::figures_after(entry, currency), &profile, &api.account(id)?);
+    let status = if outcome.replayed { StatusCode::OK } else { StatusCode::CREATED };
+    let location: [(HeaderName, String); 1] = [(header::LOCATION, format!("/v1/accounts/{id}"))];
+    let shape = json!({ "account": account, "entry": show::entry(entry, currency), "replayed": outcome.replayed });
+    Ok((status, location, Json(shape)).into_response())
+}
+
+/// `GET /v1/accounts?query=&cursor=&limit=`: accounts in the order of their numbers, those only that match.
+pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Value>, Problem> {
+    let query = Query::read(&uri, &["query", "cursor", "limit"])?;
+    let limit = query.limit()?;
+    let after = query.cursor()?.map(fields::new_account_id).transpose()?;
+    let wanted = query.text("query").map(str::to_owned);
+    let page = api.read(move |store| store.profiles(wanted.as_deref(), after, limit)).await?;
+    let shown = |profile: &Profile| Some(show::account(profile, &api.store.account(profile.id)?));
+    let accounts: Vec<Value> = page.items.iter().filter_map(shown).collect();
+    Ok(Json(json!({ "accounts": accounts, "next_cursor": page.next.map(|id| id.to_string()) })))
+}
+
+/// `GET /v1/accounts/{id}`.
+pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Result<Json<Value>, Problem> {
+    Query::read(&uri, &[])?;
+    let now = api.account(place.account)?;
+    Ok(Json(show::account(&profile(&api, now.id).await?, &now)))
+}
+
+/// `GET /v1/accounts/{id}/balance`, from memory.
+pub(super) async fn balance(State(api): State<Api>, place: Place, uri: Uri) -> Result<Json<Value>, Problem> {
+    Query::read(&uri, &[])?;
+    Ok(Json(show::balance(&api.account(place.account)?)))
+}
+
+/// `PATCH /v1/accounts/{id}`: sets what is named and leaves the rest. What is set already stays without an entry, so that
+/// sending the same again is harmless.
+pub(super) async fn change(
+    State(api): State<Api>,
+    Extension(Caller(by)): Extension<Caller>,
+    place: Place,
+    Body(body): Body,
+) -> Result<Json<Value>, Problem> {
+    let now = api.account(place.account)?;
+    let Changes { profile: settings, movements } = Changes::read(&body, &now)?;
+    // Checked before anything is done: a closed account takes no setting that decides money, and half of a change that
+    // could have been refused whole would be a surprise.
+    if now.status == Status::Closed && !movements.is_empty() {
+        let error = ChangeError::Refused(ledger::Refusal::AccountClosed);
+        count(&api, &error);
+        return Err(refused::change(now.id, &error, Some(&now)));
+    }
+    if settings != ProfileChange::default() {
+        let changed = api.store.change_profile(now.id, settings).await;
+        changed.map_err(|error| refused::change(now.id, &error, Some(&now)))?;
+    }
+    for movement in movements {
+        let metadata = Metadata::default();
+        let command = Command { account: now.id, movement, key: None, reference: None, metadata, by: by.clone() };
+        api.submit(command).await?;
+    }
+    Ok(Json(show::account(&profile(&api, now.id).await?, &api.account(now.id)?)))
+}
+
+/// What a PATCH asks for.
+struct Changes {
+    profile: ProfileChange,
+    movements: Vec<Movement>,
+}
+
+impl Changes {
+    fn read(body: &[u8], now: &AccountNow) -> Result<Changes, Problem> {
+        let known = ["name", "external_id", "credit_limit", "status", "shows_available", "metered", "reason"];
+        let mut members = Members::read(body, &known)?;
+        let others = known.iter().any(|name| !["status", "reason"].contains(name) && members.has(name));
+        let reason = fields::reason(&mut members)?;
+        let profile = ProfileChange {
+            name: members.text("name")?.map(|name| fields::plain("name", name, NAME_LEN_MAX)).transpose()?,
+            external_id: members.nullable_text("external_id")?.map(external_id).transpose()?,
+            shows_available: members.flag("shows_available")?,
+            metered: members.flag("metered")?,
+        };
+        let limit = members.decimal("credit_limit")?;
+        let limit = limit.map(|text| fields::credit_limit(&text, now.currency)).transpose()?;
+        let status = members.text("status")?.map(|text| status(&text)).transpose()?;
+        if reason.is_some() && limit.is_none() && status.is_none() {
+            return Err(Problem::malformed("\"reason\" goes with \"credit_limit\" or \"status\"; nothing was changed"));
+        }
+        if status == Some(Status::Closed) && others {
+            return Err(Problem::malformed("close an account by itself: send \"status\" and \"reason\" only"));
+        }
+        Ok(Changes { profile, movements: movements(now, limit, status, reason) })
+    }
+}
+
+fn movements(now: &AccountNow, limit: Option<Minor>, status: Option<Status>, reason: Option<Reason>) -> Vec<Movement> {
+    let limit = limit.filter(|limit| *limit != now.credit_limit);
+    let status = status.filter(|status| *status != now.status);
+    let limit = limit.map(|credit_limit| Movement::Limit { credit_limit, reason: reason.clone() });
+    limit.into_iter().chain(status.map(|status| Movement::Status { status, reason })).collect()
+}
+
+fn status(text: &str) -> Result<Status, Problem> {
+    let named = |status: &Status| status.name() == text;
+    let known = [Status::Active, Status::Locked, Status::Closed].into_iter().find(named);
+    known.ok_or_else(|| Problem::malformed("\"status\" must be \"active\", \"locked\" or \"closed\""))
+}
+
+fn external_id(text: Option<String>) -> Result<Option<String>, Problem> {
+    text.map(|text| fields::plain("external_id", text, EXTERNAL_ID_LEN_MAX)).transpose()
+}
+
+async fn profile(api: &Api, id: AccountId) -> Result<Profile, Problem> {
+    api.read(move |store| store.profile(id)).await?.ok_or_else(|| refused::unknown_account(id))
+}
+
+/// Counts a refusal of the rules; other errors are not refusals.
+fn count(api: &Api, error: &ChangeError) {
+    if let ChangeError::Refused(refusal) = error {
+        api.metrics.refused(refusal.slug());
+    }
+}

@@ -1,0 +1,106 @@
+//! `POST /v1/verify` and `POST /v1/backup`: long work that tells how far it is.
+//!
+//! The answer is NDJSON: lines of `{"progress":{"done":…,"total":…}}`, then one line with what came of it, `{"report":…}`
+//! or `{"problem":…}`. An answer without that last line was cut off, and proves nothing.
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as HttpBody, Bytes, Frame};
+use serde_json::{Value, json};
+use store::{Finding, Progress, Store, VerifyReport};
+use tokio::sync::mpsc;
+
+use super::members::Members;
+use super::problem::{Problem, Slug};
+use super::{Api, Body, refused, show};
+
+/// How many progress lines wait for a slow reader before further ones are left out.
+const LINES_WAITING_MAX: usize = 16;
+
+/// `POST /v1/verify`: re-adds every account and checks every link.
+pub(super) async fn verify(State(api): State<Api>, Body(body): Body) -> Result<Response, Problem> {
+    if !body.is_empty() {
+        Members::read(&body, &[])?;
+    }
+    Ok(told(api.store, |store, progress| match store.verify(progress) {
+        Ok(report) => json!({ "report": verified(&report) }),
+        Err(fault) => json!({ "problem": refused::of_fault(fault).document() }),
+    }))
+}
+
+/// `POST /v1/backup` `{file}`: writes a consistent copy to a new file on the server's own disk.
+pub(super) async fn backup(State(api): State<Api>, Body(body): Body) -> Result<Response, Problem> {
+    let file = PathBuf::from(Members::read(&body, &["file"])?.required_text("file")?);
+    if !file.is_absolute() {
+        return Err(Problem::malformed("\"file\" must be an absolute path, since the server resolves it"));
+    }
+    if file.exists() {
+        let detail = format!("{} exists already; a backup never overwrites, so name a new file.", file.display());
+        return Err(Problem::new(Slug::FileExists, detail));
+    }
+    Ok(told(api.store, move |store, progress| back_up(store, &file, progress)))
+}
+
+fn back_up(store: &Store, file: &Path, progress: &mut dyn FnMut(Progress)) -> Value {
+    match store.backup(file, progress) {
+        Ok(()) => json!({ "report": { "file": file.display().to_string(), "bytes": len(file) } }),
+        Err(why) => json!({ "problem": Problem::new(Slug::BackupFailed, why).document() }),
+    }
+}
+
+fn len(file: &Path) -> Option<u64> {
+    file.metadata().ok().map(|metadata| metadata.len())
+}
+
+/// A verification's report, as the command line prints it too.
+pub(crate) fn verified(report: &VerifyReport) -> Value {
+    let finding = |finding: &Finding| json!({ "account": finding.account.map(ledger::AccountId::get), "number": finding.number, "what": finding.what });
+    json!({
+        "ok": report.findings.is_empty(),
+        "accounts": report.accounts,
+        "entries": report.entries,
+        "root": show::hex(report.root),
+        "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}
+
+/// Runs `work` on a thread that may block and streams its progress; what it returns is the last line.
+fn told<F>(store: Store, work: F) -> Response
+where
+    F: FnOnce(&Store, &mut dyn FnMut(Progress)) -> Value + Send + 'static,
+{
+    let (lines, waiting) = mpsc::channel(LINES_WAITING_MAX);
+    tokio::task::spawn_blocking(move || {
+        let mut progress = |Progress { done, total }| {
+            // A reader who is slow, or gone, misses progress; the work goes on.
+            let _ = lines.try_send(line(&json!({ "progress": { "done": done, "total": total } })));
+        };
+        let last = work(&store, &mut progress);
+        let _ = lines.blocking_send(line(&last));
+    });
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], axum::body::Body::new(Lines(waiting))).into_response()
+}
+
+fn line(value: &Value) -> Bytes {
+    format!("{value}\n").into()
+}
+
+/// A body whose pieces come from a channel.
+struct Lines(mpsc::Receiver<Bytes>);
+
+impl HttpBody for Lines {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(context).map(|line| line.map(|line| Ok(Frame::data(line))))
+    }
+}

@@ -1,0 +1,129 @@
+//! What a caller hears when the answer is no: RFC 9457 problem documents, from one table.
+//!
+//! A problem carries fixed words, a stable slug and the figures that explain it, and says what to do next. It never
+//! carries a secret, a full API key, or the cause of a fault: causes go to the log, where they are handled.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+/// Every way in which the operator API says no.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Slug {
+    Malformed,
+    IdempotencyKeyRequired,
+    Unauthorized,
+    NotFound,
+    UnknownAccount,
+    UnknownEntry,
+    UnknownCredential,
+    UnknownCurrency,
+    MethodNotAllowed,
+    InsufficientCredit,
+    AccountLocked,
+    AccountClosed,
+    AccountNotEmpty,
+    AccountExists,
+    CredentialExists,
+    FileExists,
+    BodyTooLarge,
+    AmountOutOfRange,
+    KeyReused,
+    Unavailable,
+    OutcomeUnknown,
+    BackupFailed,
+}
+
+impl Slug {
+    /// The table: the name that programs read, the HTTP status, the title that people read.
+    fn row(self) -> (&'static str, StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Slug::Malformed => ("malformed", S::BAD_REQUEST, "The request cannot be understood"),
+            Slug::IdempotencyKeyRequired => {
+                ("idempotency_key_required", S::BAD_REQUEST, "A movement needs an idempotency key")
+            }
+            Slug::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "The caller is not known"),
+            Slug::NotFound => ("not_found", S::NOT_FOUND, "There is no such route"),
+            Slug::UnknownAccount => ("unknown_account", S::NOT_FOUND, "There is no such account"),
+            Slug::UnknownEntry => ("unknown_entry", S::NOT_FOUND, "There is no such entry"),
+            Slug::UnknownCredential => ("unknown_credential", S::NOT_FOUND, "There is no such credential"),
+            Slug::UnknownCurrency => ("unknown_currency", S::NOT_FOUND, "There is no such currency"),
+            Slug::MethodNotAllowed => {
+                ("method_not_allowed", S::METHOD_NOT_ALLOWED, "The route does not take this method")
+            }
+            Slug::InsufficientCredit => ("insufficient_credit", S::CONFLICT, "Not enough credit"),
+            Slug::AccountLocked => ("account_locked", S::CONFLICT, "The account is locked"),
+            Slug::AccountClosed => ("account_closed", S::CONFLICT, "The account is closed"),
+            Slug::AccountNotEmpty => ("account_not_empty", S::CONFLICT, "The account is not empty"),
+            Slug::AccountExists => ("account_exists", S::CONFLICT, "The account exists already"),
+            Slug::CredentialExists => ("credential_exists", S::CONFLICT, "The API key exists already"),
+            Slug::FileExists => ("file_exists", S::CONFLICT, "The file exists already"),
+            Slug::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Slug::AmountOutOfRange => ("amount_out_of_range", S::UNPROCESSABLE_ENTITY, "The amount cannot be taken"),
+            Slug::KeyReused => {
+                ("key_reused", S::UNPROCESSABLE_ENTITY, "The idempotency key was used for something else")
+            }
+            Slug::Unavailable => ("unavailable", S::SERVICE_UNAVAILABLE, "Nothing happened; try again later"),
+            Slug::OutcomeUnknown => {
+                ("outcome_unknown", S::SERVICE_UNAVAILABLE, "It may have happened; send the same key again")
+            }
+            Slug::BackupFailed => ("backup_failed", S::INTERNAL_SERVER_ERROR, "The backup was not written"),
+        }
+    }
+}
+
+/// One problem document.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Problem {
+    slug: Slug,
+    detail: String,
+    figures: Map<String, Value>,
+}
+
+impl Problem {
+    /// `detail` says in a sentence what is wrong and what to do.
+    pub(crate) fn new(slug: Slug, detail: impl Into<String>) -> Problem {
+        Problem { slug, detail: detail.into(), figures: Map::new() }
+    }
+
+    /// The request, or a part of it, is not of the form that the route takes.
+    pub(crate) fn malformed(detail: impl Into<String>) -> Problem {
+        Problem::new(Slug::Malformed, detail)
+    }
+
+    /// With a member that explains it further.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
+        self.figures.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The document, as it is sent.
+    pub(crate) fn document(&self) -> Value {
+        let (slug, status, title) = self.slug.row();
+        let mut document = json!({
+            "type": format!("urn:sodu:problem:{slug}"),
+            "slug": slug,
+            "title": title,
+            "status": status.as_u16(),
+            "detail": self.detail,
+        });
+        if let Value::Object(members) = &mut document {
+            members.extend(self.figures.clone());
+        }
+        document
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.slug.row().1, Json(self.document())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if matches!(self.slug, Slug::Unavailable | Slug::OutcomeUnknown) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

@@ -1,0 +1,161 @@
+//! Noes of the ledger and the store as problem documents: each with the figures that explain it and what to do next.
+//!
+//! Every mapping names every case, so that a new refusal or fault does not compile until someone has found its words.
+
+use ledger::{AccountId, Minor, Refusal};
+use store::{AccountNow, ChangeError, Fault, Refused};
+
+use super::problem::{Problem, Slug};
+use super::show;
+use crate::times::rfc3339;
+
+/// The slug of a refusal, and with it its HTTP status.
+pub(super) fn slug(refusal: &Refusal) -> Slug {
+    match refusal {
+        Refusal::InsufficientCredit { .. } => Slug::InsufficientCredit,
+        Refusal::AccountLocked => Slug::AccountLocked,
+        Refusal::AccountClosed => Slug::AccountClosed,
+        Refusal::AccountNotEmpty { .. } => Slug::AccountNotEmpty,
+        Refusal::AmountOutOfRange { .. } => Slug::AmountOutOfRange,
+        Refusal::KeyReused { .. } => Slug::KeyReused,
+        Refusal::UnknownAccount => Slug::UnknownAccount,
+        Refusal::AccountExists => Slug::AccountExists,
+    }
+}
+
+/// A refused movement: why, the figures of when it was decided, and the account as it is now.
+pub(super) fn movement(id: AccountId, refused: &Refused) -> Problem {
+    let mut detail = words(&subject(id), &refused.refusal, refused.account.as_ref());
+    if let (Some(decided_at), Some(now)) = (refused.replayed_from, &refused.account) {
+        let decimal = |figure: Minor| figure.decimal(now.currency.scale());
+        detail = format!(
+            "Refused at {} under this idempotency key, and not tried again: {detail} The account is {} now, with {} {} \
+             available. For a new attempt use a new idempotency key.",
+            rfc3339(decided_at),
+            now.status.name(),
+            decimal(now.available()),
+            now.currency.code()
+        );
+    } else if refused.refusal.burns_key() {
+        detail.push_str(" For a new attempt use a new idempotency key: this one keeps this answer.");
+    }
+    let mut problem = document(&refused.refusal, detail, refused.account.as_ref());
+    if let Some(decided_at) = refused.replayed_from {
+        problem = problem.with("decided_at", rfc3339(decided_at));
+    }
+    problem.with("replayed", refused.replayed_from.is_some())
+}
+
+/// A refused change of something other than money.
+pub(super) fn change(id: AccountId, error: &ChangeError, account: Option<&AccountNow>) -> Problem {
+    other(&subject(id), error, account)
+}
+
+/// A refused opening of an account, which may have no number yet.
+pub(super) fn opening(error: &ChangeError) -> Problem {
+    other("The new account", error, None)
+}
+
+fn other(subject: &str, error: &ChangeError, account: Option<&AccountNow>) -> Problem {
+    match error {
+        ChangeError::UnknownAccount => no_account(subject),
+        ChangeError::UnknownCredential => {
+            Problem::new(Slug::UnknownCredential, format!("{subject} has no such API key; list its credentials."))
+        }
+        ChangeError::UnknownCurrency => Problem::new(Slug::UnknownCurrency, "There is no such currency; VND is one."),
+        ChangeError::AccountExists => Problem::new(
+            Slug::AccountExists,
+            "That number or external id belongs to another account; choose another, or leave the number out.",
+        ),
+        ChangeError::CredentialExists => Problem::new(
+            Slug::CredentialExists,
+            "That API key is in use already, by this account or another; each key speaks for one account.",
+        ),
+        ChangeError::KeyReused => Problem::new(
+            Slug::KeyReused,
+            "This idempotency key was used before, for something else; nothing was done. Use a new key.",
+        ),
+        ChangeError::Refused(refusal) => document(refusal, words(subject, refusal, account), account),
+        ChangeError::Fault(fault) => of_fault(*fault),
+    }
+}
+
+/// The environment failed: a 503 that says whether it happened and when to ask again.
+pub(super) fn of_fault(fault: Fault) -> Problem {
+    match fault {
+        Fault::QueueFull | Fault::Unavailable | Fault::Stopping => {
+            Problem::new(Slug::Unavailable, sentence(&fault.to_string()))
+        }
+        Fault::OutcomeUnknown => Problem::new(Slug::OutcomeUnknown, sentence(&fault.to_string())),
+    }
+}
+
+/// There is no account of that number.
+pub(super) fn unknown_account(id: AccountId) -> Problem {
+    no_account(&subject(id))
+}
+
+fn no_account(subject: &str) -> Problem {
+    Problem::new(Slug::UnknownAccount, format!("{subject} does not exist; list the accounts, or open it."))
+}
+
+fn subject(id: AccountId) -> String {
+    format!("Account {id}")
+}
+
+fn document(refusal: &Refusal, detail: String, account: Option<&AccountNow>) -> Problem {
+    let mut problem = Problem::new(slug(refusal), detail);
+    if let Some(now) = account {
+        for (name, figure) in refusal.figures() {
+            problem = problem.with(name, figure.decimal(now.currency.scale()));
+        }
+        problem = problem.with("account", show::figures(now));
+    }
+    if let Refusal::KeyReused { number } = refusal {
+        problem = problem.with("entry", *number);
+    }
+    problem
+}
+
+/// Why, in a sentence or two. The account is there to spell figures in its currency; its own figures may be later ones.
+fn words(subject: &str, refusal: &Refusal, account: Option<&AccountNow>) -> String {
+    let money = |figure: Minor| match account {
+        Some(now) => format!("{} {}", figure.decimal(now.currency.scale()), now.currency.code()),
+        None => "the amount".to_owned(),
+    };
+    match *refusal {
+        Refusal::InsufficientCredit { available, amount } => format!(
+            "{subject} has {} available and {} was asked for; top it up, raise its credit limit or ask for less.",
+            money(available),
+            money(amount)
+        ),
+        Refusal::AccountLocked => {
+            format!("{subject} is locked and does not spend; it still takes top-ups and adjustments. Unlock it first.")
+        }
+        Refusal::AccountClosed => format!("{subject} is closed, for ever, and takes nothing; open another one."),
+        Refusal::AccountNotEmpty { posted, held } => format!(
+            "{subject} has {} posted and {} held; it can be closed when both are zero. Adjust it to zero first.",
+            money(posted),
+            money(held)
+        ),
+        Refusal::AmountOutOfRange { amount } => format!(
+            "{subject} cannot take {}: it is zero, or a figure would leave what the ledger can hold.",
+            money(amount)
+        ),
+        Refusal::KeyReused { number: Some(number) } => format!(
+            "{subject}: this idempotency key made entry {number}, with other content; nothing was done now. Use a new \
+             key for a new movement, or repeat exactly what was sent then."
+        ),
+        Refusal::KeyReused { number: None } => format!(
+            "{subject}: this idempotency key was used before, with other content, and refused then; nothing was done \
+             now. Use a new key for a new movement."
+        ),
+        Refusal::UnknownAccount => format!("{subject} does not exist; list the accounts, or open it."),
+        Refusal::AccountExists => format!("{subject} exists already; choose another number or leave it out."),
+    }
+}
+
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
