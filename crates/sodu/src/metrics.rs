@@ -17,7 +17,7 @@ use store::Store;
 
 use exposition::Exposition;
 use histogram::Histogram;
-pub(crate) use tally::{Outcome, Route, Tally};
+pub(crate) use tally::{Cut, Outcome, Route, Tally};
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -85,6 +85,15 @@ impl Metrics {
         let operator = self.operator.read().unwrap_or_else(PoisonError::into_inner);
         out.family("sodu_connections", "gauge", "Connections of eSMS clients that are open.");
         out.sample("sodu_connections", &[], tallies.iter().map(|tally| tally.connections()).sum::<u64>());
+        out.family(
+            "sodu_connections_cut_total",
+            "counter",
+            "Connections of eSMS clients that were ended, by the reason.",
+        );
+        for cut in Cut::ALL {
+            let cuts = tallies.iter().map(|tally| tally.cuts(cut)).sum::<u64>();
+            out.sample("sodu_connections_cut_total", &[("reason", cut.reason())], cuts);
+        }
         out.family("sodu_requests_total", "counter", "Requests answered; code is the eSMS CodeResponse of the answer.");
         for (route, outcome, answers) in tally::requests(&tallies) {
             let (code, status) = (outcome.code().map_or("", wire::Code::digits), outcome.status().as_u16().to_string());

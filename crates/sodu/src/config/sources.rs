@@ -62,9 +62,9 @@ pub(super) fn settings_of_file(path: &Path, text: &str) -> Result<Vec<Setting>, 
 }
 
 fn values(value: &DeValue<'_>) -> Option<Vec<String>> {
-    match value {
-        DeValue::Array(items) => items.iter().map(|item| scalar(item.get_ref())).collect(),
-        one => Some(vec![scalar(one)?]),
+    match value.as_array() {
+        Some(items) => items.iter().map(|item| scalar(item.get_ref())).collect(),
+        None => Some(vec![scalar(value)?]),
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) struct Tally {
     seconds: [Histogram; Route::ALL.len()],
     opened: AtomicU64,
     closed: AtomicU64,
+    cuts: [AtomicU64; Cut::ALL.len()],
 }
 
 impl Tally {
@@ -35,6 +36,15 @@ impl Tally {
     /// Counts a connection out.
     pub(crate) fn closed(&self) {
         self.closed.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a connection that was ended for a reason.
+    pub(crate) fn cut(&self, cut: Cut) {
+        self.cuts[cut as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn cuts(&self, cut: Cut) -> u64 {
+        self.cuts[cut as usize].load(Relaxed)
     }
 
     pub(super) fn connections(&self) -> u64 {
@@ -156,6 +166,37 @@ impl Outcome {
             | Outcome::TooSlow
             | Outcome::Unavailable => Some(Code::Unknown),
             Outcome::Preflight => None,
+        }
+    }
+}
+
+/// Why a connection was ended without, or after a mere HTTP, answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Cut {
+    /// The PROXY header or the TLS handshake took too long.
+    GreetingTooSlow,
+    /// A trusted proxy sent a broken PROXY header.
+    ProxyHeader,
+    /// The TLS handshake failed.
+    Handshake,
+    /// A request's head, or the next request, took too long.
+    TooSlow,
+    /// What came is not HTTP/1, or its head is too large.
+    NotHttp,
+}
+
+impl Cut {
+    pub(super) const ALL: [Cut; 5] =
+        [Cut::GreetingTooSlow, Cut::ProxyHeader, Cut::Handshake, Cut::TooSlow, Cut::NotHttp];
+
+    /// The label.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Cut::GreetingTooSlow => "greeting_too_slow",
+            Cut::ProxyHeader => "proxy_header",
+            Cut::Handshake => "tls_handshake",
+            Cut::TooSlow => "too_slow",
+            Cut::NotHttp => "not_http",
         }
     }
 }

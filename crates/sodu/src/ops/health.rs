@@ -1,0 +1,79 @@
+//! `/healthz`, `/readyz` and `/metrics`, and the count of what operators are answered.
+//!
+//! Alive means that the process answers at all; ready means that it takes movements and is not about to stop. A ledger
+//! that cannot be written is not a reason to restart the process, so only readiness speaks of it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::json;
+
+use crate::metrics;
+use crate::serve::Node;
+
+/// What the TCP listener serves: health, metrics, and for everything else the reason why there is no more.
+pub(super) fn tcp(node: &Arc<Node>) -> Router {
+    counted(routes(node).fallback(async || no_operators()), node)
+}
+
+/// `api`, with health and metrics beside it.
+pub(super) fn beside(api: Router, node: &Arc<Node>) -> Router {
+    counted(api.merge(routes(node)), node)
+}
+
+fn routes(node: &Arc<Node>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::clone(node))
+}
+
+async fn ready(State(node): State<Arc<Node>>) -> Response {
+    let why = if node.stopping.load(Ordering::SeqCst) {
+        "the server is stopping"
+    } else if !node.store.stats().writable {
+        "the ledger cannot be written right now; balances are still answered"
+    } else {
+        return axum::Json(json!({"ready": true})).into_response();
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"ready": false, "why": why}))).into_response()
+}
+
+async fn metrics(State(node): State<Arc<Node>>) -> Response {
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], node.metrics.render(&node.store)).into_response()
+}
+
+/// A problem document (RFC 9457).
+fn no_operators() -> Response {
+    let problem = json!({
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "This listener serves /healthz, /readyz and /metrics. /v1 is served over TCP once operators can log in; \
+                   until then the command line reaches it through the Unix socket beside the database.",
+    });
+    let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
+    (StatusCode::NOT_FOUND, content_type, problem.to_string()).into_response()
+}
+
+/// Counts every answer by the template of its route.
+fn counted(router: Router, node: &Arc<Node>) -> Router {
+    router.layer(middleware::from_fn_with_state(Arc::clone(node), count))
+}
+
+async fn count(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let route = matched.as_ref().map_or("other", MatchedPath::as_str);
+    node.metrics.answered(route, response.status().as_u16(), began.elapsed());
+    response
+}
