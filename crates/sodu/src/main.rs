@@ -1,3 +1,7 @@
 //! The command `sodu`; see `cli`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sodu::cli::run()
+}

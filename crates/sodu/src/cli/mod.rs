@@ -1,1 +1,162 @@
-//! To come.
+//! The command line: what `sodu` understands, and how each command ends.
+//!
+//! Every command that reads or moves credit speaks the operator API through a `door`, so that a person at a terminal
+//! gets the same answers, rules and refusals as a program. Exit codes: 0 done, 1 refused or failed, 2 used wrongly.
+//! People read tables and sentences; with `--json` programs read the API's own shapes.
+
+mod account;
+mod chores;
+mod demo;
+mod failure;
+mod key;
+mod movement;
+mod output;
+mod progress;
+mod serve;
+mod session;
+mod statement;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::config::{self, Config, Overrides};
+use failure::Failure;
+use output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  sodu demo                                     try it: accounts, keys and a curl call to paste
+  sodu account open --name 'Công ty ABC' --id 9999
+  sodu key issue 9999                           an API key and its secret, for GetBalance
+  sodu topup 9999 500000 -k invoice-2041        money in; -k makes a retry harmless
+  sodu charge 9999 350 -k message-77 --reference sms-77
+  sodu statement 9999 --from 2026-07-01
+  sodu serve                                    answer GetBalance on 127.0.0.1:8080
+
+A command talks to the server that owns the database, through the socket beside it; where none runs, it opens the
+database itself. Commands that write say on standard error which it was.
+
+Exit codes: 0 done; 1 refused or failed; 2 used wrongly. An error is told on standard error and ends with its stable
+name in brackets; with --json, standard output then holds the problem document (RFC 9457).";
+
+/// Prepaid credit that answers eSMS GetBalance: accounts, keys, top-ups, charges, statements, and the server.
+#[derive(Parser)]
+#[command(name = "sodu", version, after_help = EXAMPLES, max_term_width = 100, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Clone)]
+struct Global {
+    /// Where the ledger is kept: sqlite:PATH [env: SODU_DATABASE] [default: what the configuration says, else
+    /// sodu/sodu.db in your own data folder]
+    #[arg(long, global = true, value_name = "URL", hide_env = true)]
+    database: Option<String>,
+    /// The configuration file [env: SODU_CONFIG] [default: /etc/sodu/sodu.toml where that exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON, in the shapes of the operator API, instead of text for people
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Global {
+    /// The settings, with these flags on top.
+    fn settings(&self, flags: Overrides) -> Result<Config, Failure> {
+        let flags = Overrides { database: self.database.clone(), ..flags };
+        Config::load(self.config.as_deref(), flags).map_err(|error| Failure::local("bad_configuration", error))
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Serve(serve::Serve),
+    #[command(subcommand)]
+    Account(account::Account),
+    Balance(account::Balance),
+    #[command(subcommand)]
+    Key(key::Key),
+    Topup(movement::Topup),
+    Charge(movement::Charge),
+    Adjust(movement::Adjust),
+    Statement(statement::Statement),
+    Verify(chores::Verify),
+    Backup(chores::Backup),
+    Restore(chores::Restore),
+    /// Print the commented default configuration
+    #[command(after_help = "Example:\n  sodu config > sodu.toml && sodu serve --config sodu.toml")]
+    Config,
+    /// Print a completion script for your shell
+    #[command(after_help = "Example:\n  sodu completions bash > ~/.local/share/bash-completion/completions/sodu")]
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: Shell,
+    },
+}
+
+/// Runs the command that this process was started with; what it returns is the process's exit code.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that nobody reads to its end (`sodu help | head`) is no failure.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let json = cli.global.json;
+    match cli.command.run(&cli.global) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(json),
+    }
+}
+
+impl Command {
+    fn run(self, global: &Global) -> Result<(), Failure> {
+        match self {
+            Command::Demo(demo) => demo.run(global),
+            Command::Serve(serve) => serve.run(global),
+            Command::Account(account) => account.run(global),
+            Command::Balance(balance) => balance.run(global),
+            Command::Key(key) => key.run(global),
+            Command::Topup(topup) => topup.run(global),
+            Command::Charge(charge) => charge.run(global),
+            Command::Adjust(adjust) => adjust.run(global),
+            Command::Statement(statement) => statement.run(global),
+            Command::Verify(verify) => verify.run(global),
+            Command::Backup(backup) => backup.run(global),
+            Command::Restore(restore) => restore.run(global),
+            Command::Config => print(config::DEFAULT_TEXT),
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "sodu", &mut script);
+                print(&String::from_utf8_lossy(&script))
+            }
+        }
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = Output::new(false);
+    out.text(text)?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -91,9 +91,8 @@ impl Members {
             Some(Value::Array(list)) => list,
             Some(other) => return Err(wrong_type(name, "a list of strings", &other)),
         };
-        let text = |value| match value {
-            Value::String(text) => Ok(text),
-            other => Err(wrong_type(name, "a list of strings", &other)),
+        let text = |value| {
+            if let Value::String(text) = value { Ok(text) } else { Err(wrong_type(name, "a list of strings", &value)) }
         };
         list.into_iter().map(text).collect::<Result<_, _>>().map(Some)
     }
@@ -105,9 +104,12 @@ impl Members {
             Some(Value::Object(object)) => object,
             Some(other) => return Err(wrong_type(name, "an object of strings", &other)),
         };
-        let pair = |(inner, value)| match value {
-            Value::String(text) => Ok((inner, text)),
-            other => Err(wrong_type(name, "an object of strings", &other)),
+        let pair = |(inner, value)| {
+            if let Value::String(text) = value {
+                Ok((inner, text))
+            } else {
+                Err(wrong_type(name, "an object of strings", &value))
+            }
         };
         object.into_iter().map(pair).collect()
     }

@@ -1,0 +1,151 @@
+//! `sodu verify`, `sodu backup`, `sodu restore`: proving the ledger, and copies of it.
+//!
+//! The first two ask the operator API, so that they work beside a running server. A restore makes a database where there
+//! is none, which no server has open, and so needs no door.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use axum::http::Method;
+use clap::Args;
+use serde_json::{Value, json};
+use store::DatabaseUrl;
+
+use super::Global;
+use super::failure::Failure;
+use super::output::{Output, grouped, note, text};
+use super::progress::Progress;
+use super::session::{Intent, Session};
+use crate::config::Overrides;
+use crate::door::Call;
+use crate::{times, v1};
+
+/// Re-add every account and check every link of every chain; a running server goes on meanwhile
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  sodu verify
+  sodu verify --json | jq -r .root
+
+Exit code 1 means that the ledger contradicts itself: stop serving it, and restore a backup that verifies.")]
+pub(super) struct Verify {}
+
+/// Write a consistent copy of the database to a new file; a running server goes on meanwhile
+#[derive(Args)]
+#[command(after_help = "Example:\n  sodu backup /var/backups/sodu-$(date +%F).db")]
+pub(super) struct Backup {
+    /// The file to write; it must not exist. A running server writes it, as its own user
+    file: PathBuf,
+}
+
+/// Verify a backup and make a new database of it
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  sodu restore /var/backups/sodu-2026-07-29.db --to sqlite:/var/lib/sodu/restored.db
+
+What happened after the backup is not in it: movements, keys and accounts. Clients that repeat an idempotency key of
+that time move the money again, so settle that time first.")]
+pub(super) struct Restore {
+    /// The backup
+    file: PathBuf,
+    /// The database to make; it must not exist
+    #[arg(long, value_name = "URL")]
+    to: String,
+}
+
+impl Verify {
+    pub(super) fn run(self, global: &Global) -> Result<(), Failure> {
+        Session::run(global, Intent::Read, async |session| {
+            let began_at = Instant::now();
+            let report = follow(session, "verifying", "/v1/verify", None).await?;
+            print_report(&mut session.out, &report, began_at)?;
+            if report["ok"] == true { Ok(()) } else { Err(Failure::Told) }
+        })
+    }
+}
+
+impl Backup {
+    pub(super) fn run(self, global: &Global) -> Result<(), Failure> {
+        // The server, whose working directory is another, gets it whole.
+        let file = std::path::absolute(&self.file)
+            .map_err(|error| Failure::Usage(format!("{}: {error}", self.file.display())))?;
+        let Some(name) = file.to_str() else {
+            return Err(Failure::Usage("the file's path must be UTF-8".into()));
+        };
+        Session::run(global, Intent::Write, async |session| {
+            let report = follow(session, "backing up", "/v1/backup", Some(json!({ "file": name }))).await?;
+            if session.out.json {
+                return session.out.json(&report);
+            }
+            let bytes = grouped(&report["bytes"].to_string());
+            session.out.line(&format!("wrote {} ({bytes} bytes)", text(&report, "file")))
+        })
+    }
+}
+
+impl Restore {
+    pub(super) fn run(self, global: &Global) -> Result<(), Failure> {
+        let to = DatabaseUrl::parse(&self.to).map_err(|error| Failure::Usage(format!("--to: {error}")))?;
+        let zone = global.settings(Overrides::default())?.time_zone;
+        let began_at = Instant::now();
+        let mut progress = Progress::new("restoring");
+        let restored = store::restore(&self.file, &to, &mut |at| progress.tell(at.done, at.total));
+        progress.end();
+        let failed = |error| Failure::local("restore_failed", format!("Nothing was restored: {error}."));
+        let (report, last_at) = restored.map_err(failed)?;
+        note(&format!("created the database {to}"));
+
+        let mut out = Output::new(global.json);
+        let report = v1::verified(&report);
+        if global.json {
+            let at = times::rfc3339(last_at);
+            out.json(&json!({ "database": to.to_string(), "until": at, "report": report }))?;
+            return out.flush();
+        }
+        print_report(&mut out, &report, began_at)?;
+        let (at, zone) = (times::for_people(last_at, &zone), times::zone_name(&zone));
+        out.line(&format!("restored {} to {to}", shown(&self.file)))?;
+        out.line(&format!("Its last movement is of {at} ({zone});"))?;
+        out.line("what came later is gone: movements, idempotency keys, accounts, API keys and settings.")?;
+        out.flush()
+    }
+}
+
+/// Has long work done and tells its progress; gives its report.
+async fn follow(session: &mut Session, what: &'static str, path: &str, body: Option<Value>) -> Result<Value, Failure> {
+    let mut progress = Progress::new(what);
+    let call = Call { method: Method::POST, path: path.to_owned(), key: None, body };
+    let answer = session.door.follow(call, |done, total| progress.tell(done, total)).await;
+    progress.end();
+    let answer = answer?;
+    if answer.is_success() { Ok(answer.json) } else { Err(Failure::Problem(answer.json)) }
+}
+
+fn print_report(out: &mut Output, report: &Value, began_at: Instant) -> Result<(), Failure> {
+    if out.json {
+        return out.json(report);
+    }
+    let findings = report["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for finding in findings {
+        let place = match (&finding["account"], &finding["number"]) {
+            (Value::Null, _) => "ledger".to_owned(),
+            (account, Value::Null) => format!("account {account}"),
+            (account, number) => format!("account {account}, entry {number}"),
+        };
+        out.line(&format!("FALSE  {place}: {}", text(finding, "what")))?;
+    }
+    let verdict = match findings.len() {
+        0 => "everything agrees".to_owned(),
+        1 => "1 contradiction".to_owned(),
+        many => format!("{many} contradictions"),
+    };
+    let count = |name| grouped(&report[name].to_string());
+    let (accounts, entries, seconds) = (count("accounts"), count("entries"), began_at.elapsed().as_secs_f64());
+    out.line(&format!("verified in {seconds:.1} s (accounts: {accounts}, entries: {entries}): {verdict}"))?;
+    out.line(&format!("root {}", text(report, "root")))
+}
+
+fn shown(file: &Path) -> String {
+    file.display().to_string()
+}

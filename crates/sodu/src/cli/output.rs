@@ -1,0 +1,113 @@
+//! Where words go: answers to standard output, everything about the work itself to standard error.
+//!
+//! Colour is used on terminals only, and never where `NO_COLOR` is set. Money is grouped for people and plain for
+//! programs.
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use serde_json::Value;
+
+use super::failure::Failure;
+
+/// How wide text is where nobody says otherwise.
+const WIDTH: usize = 80;
+
+/// Standard output.
+pub(super) struct Output {
+    out: BufWriter<Stdout>,
+    /// Whether programs read it.
+    pub(super) json: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Output {
+        Output { out: BufWriter::new(io::stdout()), json }
+    }
+
+    /// Writes `text` as it is; [`Output::flush`] sends it.
+    pub(super) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        Ok(self.out.write_all(text.as_bytes())?)
+    }
+
+    /// Writes a line.
+    pub(super) fn line(&mut self, line: &str) -> Result<(), Failure> {
+        Ok(writeln!(self.out, "{line}")?)
+    }
+
+    /// Writes one JSON value on one line.
+    pub(super) fn json(&mut self, value: &Value) -> Result<(), Failure> {
+        self.text(&format!("{value}\n"))
+    }
+
+    /// Sends what was written. Whoever does not call this learns nothing of a full disk.
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        Ok(self.out.flush()?)
+    }
+}
+
+/// Writes a line to standard error; if that is closed, nobody wanted it.
+pub(super) fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// `text` as the start of an error.
+pub(super) fn paint_error(text: &str) -> String {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
+        || !io::stderr().is_terminal();
+    if plain { text.to_owned() } else { format!("\x1b[1;31m{text}\x1b[0m") }
+}
+
+/// How many columns the reader's terminal has; 80 where it is none.
+pub(super) fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    size.map(|size| usize::from(size.ws_col)).filter(|width| *width >= WIDTH).unwrap_or(WIDTH)
+}
+
+/// A plain decimal as people read it: `-1,234,567.5`.
+pub(super) fn grouped(decimal: &str) -> String {
+    let (sign, digits) = decimal.strip_prefix('-').map_or(("", decimal), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
+    let mut text = sign.to_owned();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        text.push('.');
+        text.push_str(fraction);
+    }
+    text
+}
+
+/// The member `name` of an answer as text; nothing where it is null or missing.
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
+}
+
+/// The money member `name` of an answer, grouped.
+pub(super) fn money(value: &Value, name: &str) -> String {
+    grouped(text(value, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn figures_are_grouped_by_thousands() {
+        let cases = [
+            ("0", "0"),
+            ("-5", "-5"),
+            ("999", "999"),
+            ("36693", "36,693"),
+            ("-100000", "-100,000"),
+            ("1234567.05", "1,234,567.05"),
+        ];
+        for (plain, shown) in cases {
+            assert_eq!(grouped(plain), shown);
+        }
+    }
+}
