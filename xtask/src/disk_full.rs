@@ -29,9 +29,6 @@ const RECOVERY_MAX: Duration = Duration::from_secs(20);
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Arguments {
-    /// Builds the optimised server
-    #[arg(long)]
-    release: bool,
     /// The server to use; set where this program runs itself inside the namespace, as is the next one
     #[arg(long, hide = true, requires = "folder")]
     inside: Option<PathBuf>,
@@ -45,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return inside(binary, folder);
     }
     programs::need("unshare", "util-linux")?;
-    let binary = server::build(arguments.release)?;
+    let binary = server::build()?;
     let folder = tempfile::Builder::new().prefix("disk-full-").tempdir_in(programs::target())?;
     let namespace = ["--user", "--map-root-user", "--mount"];
     let possible = programs::output(Command::new("unshare").args(namespace).arg("true"))?;

@@ -21,6 +21,8 @@ mod readme;
 mod server;
 mod sync_proof;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -47,13 +49,20 @@ enum Chore {
     Readme,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().chore {
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().chore {
         Chore::Ci => ci::run(),
         Chore::Bench(bench) => bench::run(&bench),
         Chore::Crash(arguments) => crash::run(&arguments),
         Chore::SyncProof(arguments) => sync_proof::run(&arguments),
         Chore::DiskFull(arguments) => disk_full::run(&arguments),
         Chore::Readme => readme::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -90,7 +90,8 @@ impl Operator {
             for item in items.with_context(|| format!("not a statement: {page:?}"))? {
                 entries.push(Entry::read(item)?);
             }
-            cursor = page.body["next"].as_str().map(str::to_owned);
+            let next = page.body.get("next_cursor").context("a page does not say whether it is the last")?;
+            cursor = next.as_str().map(str::to_owned);
             if cursor.is_none() {
                 return Ok(entries);
             }

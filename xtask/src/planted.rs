@@ -43,7 +43,7 @@ pub(crate) fn all_fit() -> Result<()> {
     Ok(())
 }
 
-/// A `sodu` with the bug, built as tests build it.
+/// A `sodu` with the bug, built as the right one is.
 fn build(name: &str) -> Result<PathBuf> {
     let folder = target().join("planted");
     let copy = folder.join(name);
@@ -54,9 +54,9 @@ fn build(name: &str) -> Result<PathBuf> {
     ensure!(patched.status.success(), "{name} cannot be planted: {}", String::from_utf8_lossy(&patched.stdout));
     println!("planted {name}: building");
     let build_folder = folder.join("build");
-    let mut cargo = programs::cargo(["build", "--quiet", "--package", "sodu"]);
+    let mut cargo = programs::cargo(["build", "--quiet", "--release", "--package", "sodu"]);
     programs::run(cargo.current_dir(&copy).env("CARGO_TARGET_DIR", &build_folder))?;
-    Ok(build_folder.join("debug").join("sodu"))
+    Ok(build_folder.join("release").join("sodu"))
 }
 
 /// Copies every file that git tracks, as it stands in the working tree.

@@ -21,11 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often readiness is asked for: as fine as the start times that the benchmarks report.
 const POLL: Duration = Duration::from_millis(1);
 
-/// Builds `sodu` and says where it is.
-pub(crate) fn build(release: bool) -> Result<PathBuf> {
-    let profile: &[&str] = if release { &["--release"] } else { &[] };
-    programs::run(programs::cargo(["build", "--quiet", "--package", "sodu"]).args(profile))?;
-    Ok(programs::target().join(if release { "release" } else { "debug" }).join("sodu"))
+/// Builds `sodu` as it is released, and says where it is. The proofs take this build too: it is what runs for people.
+pub(crate) fn build() -> Result<PathBuf> {
+    programs::run(&mut programs::cargo(["build", "--quiet", "--release", "--package", "sodu"]))?;
+    Ok(programs::target().join("release").join("sodu"))
 }
 
 /// How to start a server.
@@ -77,6 +76,11 @@ impl Server {
         let status = self.ended()?;
         ensure!(status.success(), "the server ended with {status} when it was asked to stop");
         Ok(())
+    }
+
+    /// Waits for an end that somebody else brings about.
+    pub(crate) fn wait(mut self) -> Result<()> {
+        self.ended().map(drop)
     }
 
     /// Sends the signal without waiting.

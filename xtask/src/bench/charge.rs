@@ -40,7 +40,7 @@ struct Round {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let binary = server::build(true)?;
+    let binary = server::build()?;
     let folder = tempfile::Builder::new().prefix("bench-charge-").tempdir_in(programs::target())?;
     let (database, log) = (folder.path().join("sodu.db"), folder.path().join("sodu.log"));
     let server = Server::start(&Setup { binary: &binary, database: &database, log: &log, prefix: &[], flags: &[] })?;

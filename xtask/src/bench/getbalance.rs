@@ -50,7 +50,7 @@ struct Measured {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let binary = server::build(true)?;
+    let binary = server::build()?;
     let folder = tempfile::Builder::new().prefix("bench-getbalance-").tempdir_in(programs::target())?;
     let folder = folder.path();
     let database = accounts::ledger(&binary, arguments.accounts, folder)?;

@@ -47,15 +47,12 @@ pub(crate) struct Arguments {
     /// Builds the server with a planted bug (or `all`, one after the other), which must be found
     #[arg(long, value_name = "NAME")]
     plant: Option<String>,
-    /// Kills the optimised build
-    #[arg(long)]
-    release: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let seed = arguments.seed.unwrap_or_else(Random::fresh_seed);
     match &arguments.plant {
-        None => kill(&server::build(arguments.release)?, arguments.kills, seed),
+        None => kill(&server::build()?, arguments.kills, seed),
         Some(name) => planted::each(name, planted::CRASH, |name, binary| match kill(binary, PLANTED_KILLS_MAX, seed) {
             Ok(()) => bail!("{name} was not found within {PLANTED_KILLS_MAX} kills (seed {seed})"),
             Err(error) => error.downcast::<Contradiction>().map(|found| found.0),

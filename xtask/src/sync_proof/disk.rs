@@ -41,6 +41,13 @@ impl Disk {
         }
     }
 
+    /// Begins another trace, whose lines count from zero again: everything so far was before it.
+    pub(crate) fn restart(&mut self) {
+        for event in self.database.under_way.iter_mut().chain(&mut self.wal.under_way) {
+            event.ended = 0;
+        }
+    }
+
     /// Cuts the power: what is left is written as the database at `to`.
     pub(crate) fn write(&self, to: &Path) -> Result<()> {
         fs::write(to, &self.database.synced)?;
@@ -57,9 +64,9 @@ impl Disk {
 }
 
 impl Kept {
-    /// Makes certain what had ended when the sync began.
+    /// Makes certain what had ended when the sync began (at a line of its own).
     fn sync(&mut self, began: usize) {
-        let (certain, later): (Vec<_>, Vec<_>) = self.under_way.drain(..).partition(|event| event.ended < began);
+        let (certain, later): (Vec<_>, Vec<_>) = self.under_way.drain(..).partition(|event| event.ended <= began);
         self.under_way = later;
         for event in certain {
             match event.call {

@@ -1,12 +1,14 @@
 //! `cargo xtask sync-proof`: acknowledged means synced, which no `kill -9` can show.
 //!
-//! A server is traced while one caller and then many move credit. Two proofs come of the trace: that no acknowledgement
-//! left before a sync of the WAL that followed its write (`order`), and that at every acknowledgement a power cut would
-//! have left a database with everything acknowledged so far (`disk`). It proves what the server asks of the system, not
-//! that the disk keeps its own word.
+//! A server is traced while one caller and then many move credit. Three proofs come of the traces: that no acknowledgement
+//! left before a sync of the WAL that followed its write (`order`); that at every acknowledgement a power cut would
+//! have left a database with everything acknowledged so far (`disk`); and that this also holds for what a server finds
+//! written, but not synced, after it was killed (`restart`). It proves what the server asks of the system, not that the
+//! disk keeps its own word.
 
 mod disk;
 mod order;
+mod restart;
 mod trace;
 
 use std::collections::HashMap;
@@ -17,7 +19,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::json;
 
 use crate::contradiction::Contradiction;
-use crate::operator::{Account, Entry, Operator};
+use crate::operator::{Account, Answer, Entry, Operator};
 use crate::planted;
 use crate::programs;
 use crate::random::Random;
@@ -43,10 +45,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     programs::need("strace", "strace")?;
     match &arguments.plant {
         None => {
-            let binary = server::build(false)?;
+            let binary = server::build()?;
             let proof = trace_both(&binary)?;
             proof.order().map_err(Contradiction)?;
-            proof.power_cuts()
+            proof.power_cuts()?;
+            restart::prove(&binary)
         }
         Some(name) => planted::each(name, planted::SYNC, |name, binary| {
             let proof = trace_both(binary)?;
@@ -115,7 +118,7 @@ impl Proof<'_> {
                 let database = self.folder.path().join(format!("cut-{cuts}.db"));
                 disk.write(&database)?;
                 let told = acknowledged[..certain].iter().map(|one| &traced.told[&one.key]);
-                self.everything_is_there(&database, told)
+                everything_is_there(self.binary, &database, told)
                     .map_err(|what| Contradiction(format!("power cut at line {line} of the trace: {what:#}")))?;
                 cuts += 1;
             }
@@ -123,33 +126,43 @@ impl Proof<'_> {
         println!("sync-proof: {cuts} power cuts, nothing acknowledged was lost");
         Ok(())
     }
-
-    fn everything_is_there<'t>(&self, database: &Path, told: impl Iterator<Item = &'t (u64, Entry)>) -> Result<()> {
-        server::verify(self.binary, database)?;
-        let server = start(self.binary, database, &[])?;
-        let mut operator = Operator::open(&server.socket)?;
-        let mut statements = HashMap::new();
-        for account in accounts() {
-            statements.insert(account.id, operator.statement(account.id, None)?);
-        }
-        for (account, entry) in told {
-            ensure!(statements[account].contains(entry), "acknowledged and lost, account {account}: {entry:?}");
-        }
-        server.stop()
-    }
 }
 
-/// Traces a server while `callers` move credit; the accounts were opened before, and are not part of the trace.
-fn trace_calls(binary: &Path, folder: &Path, callers: u64) -> Result<Traced> {
+/// Opens a copy of the database and looks for everything that was told.
+fn everything_is_there<'t>(
+    binary: &Path,
+    database: &Path,
+    told: impl IntoIterator<Item = &'t (u64, Entry)>,
+) -> Result<()> {
+    server::verify(binary, database)?;
+    let server = start(binary, database, &[])?;
+    let mut operator = Operator::open(&server.socket)?;
+    let mut statements = HashMap::new();
+    for account in accounts() {
+        statements.insert(account.id, operator.statement(account.id, None)?);
+    }
+    for (account, entry) in told {
+        ensure!(statements[account].contains(entry), "acknowledged and lost, account {account}: {entry:?}");
+    }
+    server.stop()
+}
+
+/// Opens the accounts with a server that nobody traces, in a new folder; returns the database as it is then.
+fn prepare(binary: &Path, folder: &Path) -> Result<(PathBuf, Disk)> {
     std::fs::create_dir(folder)?;
-    let folder = folder.canonicalize()?;
-    let (database, file) = (folder.join("sodu.db"), folder.join("trace"));
+    let database = folder.canonicalize()?.join("sodu.db");
     let server = start(binary, &database, &[])?;
     let mut operator = Operator::open(&server.socket)?;
     accounts().iter().try_for_each(|account| operator.open_account(account))?;
     server.stop()?;
-    let before = Disk::read(&database)?;
+    let disk = Disk::read(&database)?;
+    Ok((database, disk))
+}
 
+/// Traces a server while `callers` move credit.
+fn trace_calls(binary: &Path, folder: &Path, callers: u64) -> Result<Traced> {
+    let (database, before) = prepare(binary, folder)?;
+    let file = folder.join("trace");
     let server = start(binary, &database, &trace::strace(&file))?;
     let told = thread::scope(|scope| {
         let server = &server;
@@ -157,11 +170,14 @@ fn trace_calls(binary: &Path, folder: &Path, callers: u64) -> Result<Traced> {
         let told = callers.into_iter().map(|caller| caller.join().expect("a caller does not panic"));
         told.collect::<Result<Vec<_>>>()
     })?;
-    // strace ends with the server, and its file is whole when it has.
     server.kill()?;
-    let text = std::fs::read_to_string(&file)?;
-    let events = trace::read(&text, database.to_str().context("the folder's name is not UTF-8")?)?;
-    Ok(Traced { before, events, told: told.into_iter().flatten().collect() })
+    Ok(Traced { before, events: read_trace(&file, &database)?, told: told.into_iter().flatten().collect() })
+}
+
+/// To be called when the server has ended: strace ends with it, and its file is whole then.
+fn read_trace(file: &Path, database: &Path) -> Result<Vec<Event>> {
+    let text = std::fs::read_to_string(file)?;
+    trace::read(&text, database.to_str().context("the folder's name is not UTF-8")?)
 }
 
 /// One caller's movements, and what it was told of each.
@@ -169,14 +185,34 @@ fn call(server: &Server, caller: u64) -> Result<Vec<(String, (u64, Entry))>> {
     let mut operator = Operator::open(&server.socket)?;
     let mut told = Vec::new();
     for movement in 0..MOVEMENTS {
-        let account = accounts()[usize::try_from((caller + movement) % ACCOUNTS)?].id;
-        let (kind, amount) = if movement % 3 == 0 { ("topups", "500") } else { ("charges", "12.5") };
-        let key = format!("proof-{caller:04}-{movement:04}-end");
-        let answer = operator.post(&format!("/v1/accounts/{account}/{kind}"), &key, &json!({ "amount": amount }))?;
+        let movement = Movement::new(caller, movement);
+        let answer = movement.send(&mut operator)?;
         ensure!(answer.status == 201, "a movement was not made: {answer:?}");
-        told.push((key, (account, Entry::read(&answer.body["entry"])?)));
+        told.push((movement.key, (movement.account, Entry::read(&answer.body["entry"])?)));
     }
     Ok(told)
+}
+
+/// A movement that a caller makes.
+struct Movement {
+    account: u64,
+    kind: &'static str,
+    amount: &'static str,
+    key: String,
+}
+
+impl Movement {
+    fn new(caller: u64, number: u64) -> Movement {
+        let (kind, amount) = if number.is_multiple_of(3) { ("topups", "500") } else { ("charges", "12.5") };
+        let account = 1 + (caller + number) % ACCOUNTS;
+        // Of one length, so that no key is the beginning of another.
+        Movement { account, kind, amount, key: format!("proof-{caller:04}-{number:04}") }
+    }
+
+    fn send(&self, operator: &mut Operator) -> std::io::Result<Answer> {
+        let Movement { account, kind, amount, key } = self;
+        operator.post(&format!("/v1/accounts/{account}/{kind}"), key, &json!({ "amount": amount }))
+    }
 }
 
 fn accounts() -> Vec<Account> {

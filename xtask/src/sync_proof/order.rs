@@ -6,8 +6,8 @@
 
 use super::trace::{Call, Event, File};
 
-/// What an answer that acknowledges a movement begins with.
-const ACKNOWLEDGEMENT: &[u8] = b"HTTP/1.1 201";
+/// What an answer begins with that acknowledges a movement, or acknowledges it again.
+const ACKNOWLEDGEMENTS: [&[u8]; 2] = [b"HTTP/1.1 201", b"HTTP/1.1 200"];
 
 /// An acknowledgement that left the server.
 pub(crate) struct Acknowledgement {
@@ -19,7 +19,7 @@ pub(crate) struct Acknowledgement {
 /// The acknowledgements of a trace, in order.
 pub(crate) fn acknowledgements(events: &[Event]) -> Result<Vec<Acknowledgement>, String> {
     let sent = events.iter().filter_map(|event| match &event.call {
-        Call::Send { bytes } if bytes.starts_with(ACKNOWLEDGEMENT) => Some((event.began, bytes)),
+        Call::Send { bytes } if is_acknowledgement(bytes) => Some((event.began, bytes)),
         Call::Send { .. } | Call::Write { .. } | Call::Truncate { .. } | Call::Sync { .. } => None,
     });
     sent.map(|(began, bytes)| {
@@ -29,6 +29,10 @@ pub(crate) fn acknowledgements(events: &[Event]) -> Result<Vec<Acknowledgement>,
         Ok(Acknowledgement { began, key: key.to_owned() })
     })
     .collect()
+}
+
+fn is_acknowledgement(bytes: &[u8]) -> bool {
+    ACKNOWLEDGEMENTS.iter().any(|begin| bytes.starts_with(begin)) && contains(bytes, b"\"replayed\":")
 }
 
 /// One caller: at each acknowledgement everything in the WAL is synced.
@@ -98,7 +102,7 @@ mod tests {
     }
 
     fn answer(key: &str) -> Call {
-        Call::Send { bytes: format!("HTTP/1.1 201 Created\r\n\r\n{{\"key\":\"{key}\"}}").into() }
+        Call::Send { bytes: format!("HTTP/1.1 201 Created\r\n\r\n{{\"key\":\"{key}\",\"replayed\":false}}").into() }
     }
 
     const SYNC: Call = Call::Sync { file: File::Wal };
