@@ -21,7 +21,10 @@ use crate::random::Random;
 use crate::server::{self, Server, Setup};
 
 /// Room for a small ledger and its write-ahead log.
-const DISK_SIZE: &str = "12m";
+const DISK_SIZE: &str = "64m";
+/// So many while there is room: enough for the log to have been copied into the database and begun again, so that the
+/// full disk is met in a log that has room of its own, then in the copying, then in the log.
+const MOVEMENTS_BEFORE: u32 = 4_000;
 /// A full disk must turn movements away within so many of them: the log may have had room left from before.
 const MOVEMENTS_MAX: u32 = 50_000;
 /// How long the server may take to notice that there is room again.
@@ -70,7 +73,7 @@ fn fill_and_relieve(binary: &Path, disk: &Path, log: &Path) -> Result<()> {
     let database = disk.join("sodu.db");
     let server = Server::start(&Setup { binary, database: &database, log, prefix: &[], flags: &[] })?;
     let mut till = Till::open(&server)?;
-    for _ in 0..100 {
+    for _ in 0..MOVEMENTS_BEFORE {
         ensure!(matches!(till.top_up()?, Outcome::Done), "a top-up was turned away while there was room");
     }
 
@@ -81,7 +84,10 @@ fn fill_and_relieve(binary: &Path, disk: &Path, log: &Path) -> Result<()> {
         ensure!(!matches!(till.top_up()?, Outcome::Done), "a top-up was taken although the disk is full");
         till.check_balance()?;
     }
-    println!("disk-full: after {} top-ups the disk is full; movements get 503, GetBalance goes on", till.done.len());
+    let (taken, doubt) = (till.done.len(), if unknown.is_some() { "in doubt" } else { "refused" });
+    println!(
+        "disk-full: after {taken} top-ups the disk is full: one {doubt}, further ones get 503, GetBalance goes on"
+    );
 
     fs::remove_file(&ballast)?;
     let waited = till.until_taken_again()?;
