@@ -3,6 +3,9 @@
 //! Account rows are as of their own entry, at least as new as the watermark; the entries above it are replayed. Loading
 //! into memory that is already filled brings it up to date, so that a start and a recovery are the same path.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use ipnet::IpNet;
 use ledger::{Account, AccountId, Currency, Hash, Minor, Status, Time};
 use rusqlite::{Connection, Row};
@@ -11,6 +14,7 @@ use crate::digest::{Scope, fingerprint};
 use crate::follow::Follower;
 use crate::memory::{Accounts, Credentials, Figures, Limits, Traits};
 use crate::rows::{self, damage};
+use crate::{OpenError, schema};
 
 /// What the writer knows of every account beyond its published figures.
 #[derive(Clone, Copy, Debug)]
@@ -34,17 +38,38 @@ pub(crate) struct Loaded {
 
 /// Reads everything, adding to `accounts` and `credentials` what they lack and publishing what is newer. `heads`, by
 /// slot, goes with what is published at every moment, also where this fails halfway.
+///
+/// Accounts and credentials are read side by side, each on a connection of its own that takes its page cache with it.
 pub(crate) fn load(
-    db: &Connection,
+    path: &Path,
     accounts: &Accounts,
     credentials: &Credentials,
     heads: &mut Vec<Head>,
+) -> Result<Loaded, OpenError> {
+    let (one, other) = (schema::open_reader(path)?, schema::open_reader(path)?);
+    let are_accounts_in = AtomicBool::new(false);
+    let loaded = std::thread::scope(|scope| {
+        let are_in = &are_accounts_in;
+        let beside = scope.spawn(move || load_credentials(&other, accounts, are_in, credentials));
+        let loaded = load_ledger(&one, accounts, heads, are_in);
+        // Also where it failed: the other side waits for accounts only until this is set.
+        are_in.store(true, Ordering::Release);
+        beside.join().expect("loading credentials does not panic").and(loaded)
+    });
+    loaded.map_err(|error| OpenError::Damaged(error.to_string()))
+}
+
+fn load_ledger(
+    db: &Connection,
+    accounts: &Accounts,
+    heads: &mut Vec<Head>,
+    are_accounts_in: &AtomicBool,
 ) -> rusqlite::Result<Loaded> {
-    load_currencies(db, accounts)?;
     let mut loaded = Loaded { follower: Follower::new(), last_row: 0, last_time: Time::default(), last_account: 0 };
+    load_currencies(db, accounts)?;
     load_accounts(db, accounts, heads, &mut loaded)?;
+    are_accounts_in.store(true, Ordering::Release);
     replay(db, accounts, heads, &mut loaded)?;
-    load_credentials(db, accounts, credentials)?;
     Ok(loaded)
 }
 
@@ -234,7 +259,12 @@ pub(crate) fn scope(entry: &ledger::Entry) -> Scope {
     if entry.kind == ledger::Kind::Open { Scope::Platform } else { Scope::Account(entry.account) }
 }
 
-fn load_credentials(db: &Connection, accounts: &Accounts, credentials: &Credentials) -> rusqlite::Result<()> {
+fn load_credentials(
+    db: &Connection,
+    accounts: &Accounts,
+    are_accounts_in: &AtomicBool,
+    credentials: &Credentials,
+) -> rusqlite::Result<()> {
     let mut select = db.prepare(
         "SELECT id, account, digest, cidrs, expires_at, revoked_at IS NOT NULL, last_used_at, api_key FROM credentials \
          ORDER BY id",
@@ -255,8 +285,8 @@ fn load_credentials(db: &Connection, accounts: &Accounts, credentials: &Credenti
         if usize::try_from(slot).is_ok_and(|slot| slot < credentials.len()) {
             credentials.get(slot).limits.store(limits.boxed());
         } else {
-            let account = AccountId::new(row.get(1)?).and_then(|id| accounts.slot_of(id));
-            let account = account.ok_or_else(|| wrong("account"))?;
+            let account = AccountId::new(row.get(1)?).ok_or_else(|| wrong("account"))?;
+            let account = awaited(accounts, are_accounts_in, account).ok_or_else(|| wrong("account"))?;
             let used = row.get::<_, Option<i64>>(6)?.map(Time::from_micros);
             let digest = row.get(2).map_err(|_| wrong("digest"))?;
             credentials.add(row.get_ref(7)?.as_str()?, digest, account, limits, used);
@@ -264,6 +294,17 @@ fn load_credentials(db: &Connection, accounts: &Accounts, credentials: &Credenti
         slot += 1;
     }
     Ok(())
+}
+
+/// The slot of an account that may still be on its way in; `None` once all are in and it is not among them.
+fn awaited(accounts: &Accounts, are_accounts_in: &AtomicBool, id: AccountId) -> Option<u32> {
+    loop {
+        let are_in = are_accounts_in.load(Ordering::Acquire);
+        match accounts.slot_of(id) {
+            None if !are_in => std::thread::yield_now(),
+            found => return found,
+        }
+    }
 }
 
 /// The address list as it is stored: networks separated by spaces.

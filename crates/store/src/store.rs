@@ -119,7 +119,7 @@ impl Store {
             broken: watch::Sender::new(None),
         });
         let mut heads = Vec::with_capacity(accounts);
-        let loaded = load::load(&db, &shared.accounts, &shared.credentials, &mut heads).map_err(damaged)?;
+        let loaded = load::load(&shared.url.path, &shared.accounts, &shared.credentials, &mut heads)?;
         shared.last_time.store(loaded.last_time.micros(), Ordering::Relaxed);
         let (queue, waiting) = channel();
         let writer = Writer::new(db, heads, loaded, Arc::clone(&shared))?;

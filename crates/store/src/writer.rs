@@ -248,7 +248,8 @@ impl Writer {
             return Err("a reader still holds the old log; it will be tried again".into());
         }
         let before = self.loaded.last_row;
-        let loaded = load::load(&db, &self.shared.accounts, &self.shared.credentials, &mut self.heads)?;
+        let loaded =
+            load::load(&self.shared.url.path, &self.shared.accounts, &self.shared.credentials, &mut self.heads)?;
         if loaded.last_row < before {
             return Err("entries that were durable are gone from the database".into());
         }
