@@ -41,14 +41,14 @@ pub(super) fn text(bound: &Bound, database: &DatabaseUrl, accounts: &[DemoAccoun
         command(&format!("charge {id} 350 -k demo-charge-1")),
         command(&format!("statement {id}")),
     );
-    text.push_str("\n# Other accounts, for what else GetBalance can say: paste a pair, then the call\n");
+    text.push_str("\n# Other accounts and their ApiKey and SecretKey, for what else GetBalance says\n");
     for account in others {
         let said = match account.code {
             "100" => format!("balance {}", grouped(&account.balance)),
             code => format!("code {code}"),
         };
         text.push_str(&format!(
-            "# {} {}: {said}\nexport ESMS_API_KEY={}\nexport ESMS_SECRET_KEY={}\n",
+            "# {} {}: {said}\n#   {} {}\n",
             account.id, account.name, account.api_key, account.secret_key
         ));
     }
