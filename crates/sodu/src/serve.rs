@@ -8,16 +8,17 @@
 mod bind;
 mod limit;
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use jiff::tz::TimeZone;
 use store::Store;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 pub use bind::PortChoice;
@@ -58,16 +59,23 @@ pub(crate) struct Node {
 /// What kept the server from starting; or why the store can never write again, once everything is closed.
 pub fn run(config: &Config, store: Store, on_ready: impl FnOnce(&Bound), port: PortChoice) -> anyhow::Result<()> {
     let running = start(config, store, port)?;
+    // Before anyone is told that it is ready: from then on a signal is a wish to stop, not a sudden end.
+    let mut signals = running.ops.block_on(async { Signals::new() }).context("signals cannot be received")?;
     on_ready(running.bound());
-    let reason = running.ops.block_on(running.reason_to_stop());
+    let reason = running.ops.block_on(running.reason_to_stop(&mut signals));
     match &reason {
         Ok(signal) => info!(signal, "stopping"),
         Err(why) => error!(why, "stopping: this process cannot go on"),
     }
-    running.ops.spawn(end_at_next_signal());
+    running.ops.spawn(async move {
+        let signal = signals.next().await;
+        warn!(signal, "a second signal: ending at once");
+        // What was acknowledged is on the disk.
+        std::process::exit(130);
+    });
     running.stop();
     info!("stopped");
-    reason.map(drop).map_err(|why| anyhow::anyhow!(why))
+    reason.map(drop).map_err(|why| anyhow!(why))
 }
 
 /// A server that answers, until [`Running::stop`].
@@ -139,29 +147,31 @@ impl Running {
     }
 
     /// Waits for a signal (its name), or for the reason why this process cannot go on.
-    async fn reason_to_stop(&self) -> Result<&'static str, String> {
+    async fn reason_to_stop(&self, signals: &mut Signals) -> Result<&'static str, String> {
         tokio::select! {
-            name = next_signal() => name,
+            name = signals.next() => Ok(name),
             why = self.node.store.broken() => Err(why),
             () = self.public.died() => Err("a thread of the public listener ended".into()),
         }
     }
 }
 
-async fn next_signal() -> Result<&'static str, String> {
-    let unheard = |error| format!("signals cannot be received: {error}");
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
-    tokio::select! {
-        _ = interrupt.recv() => Ok("SIGINT"),
-        _ = terminate.recv() => Ok("SIGTERM"),
-    }
+/// The signals that ask this process to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
 }
 
-/// Ends the process without waiting any longer; what was acknowledged is on the disk.
-async fn end_at_next_signal() {
-    if let Ok(signal) = next_signal().await {
-        warn!(signal, "a second signal: ending at once");
-        std::process::exit(130);
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one; its name.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
     }
 }

@@ -117,7 +117,8 @@ where
         vigil.wake_by(cx.waker());
         match vigil.order() {
             Order::Serve => {}
-            Order::Finish if finishing => {}
+            // hyper would close between two requests, and the one that comes would be lost without an answer.
+            Order::Finish if finishing || vigil.is_being_asked() => {}
             Order::Finish => {
                 finishing = true;
                 Pin::new(&mut connection).graceful_shutdown();

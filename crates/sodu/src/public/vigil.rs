@@ -44,10 +44,12 @@ pub(super) struct Vigil {
 enum Phase {
     /// The next request.
     Idle = 0,
-    /// The rest of a request's head, or the first byte on a new connection.
-    Head = 1,
+    /// The first byte on a new connection.
+    New = 1,
+    /// The rest of a request's head.
+    Head = 2,
     /// Us.
-    Answer = 2,
+    Answer = 3,
 }
 
 /// What a connection is told by its watch.
@@ -85,7 +87,7 @@ impl Watch {
         connections.last += 1;
         let order = if connections.draining { Order::Finish } else { Order::Serve };
         let vigil = Arc::new(Vigil {
-            since_and_phase: AtomicU64::new(self.now_ms.load(Relaxed) << 2 | Phase::Head as u64),
+            since_and_phase: AtomicU64::new(self.now_ms.load(Relaxed) << 2 | Phase::New as u64),
             order: AtomicU8::new(order as u8),
             waker: OnceLock::new(),
         });
@@ -114,8 +116,8 @@ impl Watch {
         let waited_ms = now_ms.saturating_sub(state >> 2);
         match state & 3 {
             phase if phase == Phase::Idle as u64 => waited_ms > self.idle_max_ms,
-            phase if phase == Phase::Head as u64 => waited_ms > self.head_max_ms,
-            _ => false,
+            phase if phase == Phase::Answer as u64 => false,
+            _ => waited_ms > self.head_max_ms,
         }
     }
 
@@ -148,6 +150,11 @@ impl Vigil {
         }
     }
 
+    /// Whether a request has begun to come, and its head is not complete.
+    pub(super) fn is_being_asked(&self) -> bool {
+        self.since_and_phase.load(Relaxed) & 3 == Phase::Head as u64
+    }
+
     /// Remembers whom to wake; the task of a connection stays the same, so the first one holds.
     pub(super) fn wake_by(&self, waker: &Waker) {
         self.waker.get_or_init(|| waker.clone());
@@ -173,10 +180,13 @@ impl Guard {
         &self.vigil
     }
 
-    /// Bytes have come: if none were waited for, a head has begun.
+    /// Bytes have come: if none were waited for, a head has begun. The first one has its time from the connect on.
     pub(super) fn received(&self) {
-        if self.vigil.since_and_phase.load(Relaxed) & 3 == Phase::Idle as u64 {
+        let state = self.vigil.since_and_phase.load(Relaxed);
+        if state & 3 == Phase::Idle as u64 {
             self.enter(Phase::Head);
+        } else if state & 3 == Phase::New as u64 {
+            self.vigil.since_and_phase.store(state & !3 | Phase::Head as u64, Relaxed);
         }
     }
 
@@ -213,6 +223,10 @@ mod tests {
         let overdue_at = |ms| watch.is_overdue(guard.vigil(), ms);
         assert!(!overdue_at(100), "never early");
         assert!(overdue_at(111), "a new connection waits for its first head");
+        watch.now_ms.store(90, Relaxed);
+        guard.received();
+        assert!(guard.vigil().is_being_asked());
+        assert!(overdue_at(111), "a first byte gains no time");
         watch.now_ms.store(500, Relaxed);
         guard.asked();
         assert!(!overdue_at(1_000_000), "we are the ones to be waited for");

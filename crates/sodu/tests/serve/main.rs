@@ -1,0 +1,16 @@
+//! The real server, on port 0, with a ledger of its own in a temporary folder, spoken to in raw bytes.
+//!
+//! Requests are written out as clients send them, so that no HTTP library stands between the contract and the test.
+//! Nothing sleeps: a test that waits for a time limit waits for the end of its socket.
+
+mod caller;
+mod clients;
+mod common;
+mod contract;
+mod cors;
+mod http;
+mod lifecycle;
+mod limits;
+mod operators;
+mod privacy;
+mod tls;
