@@ -39,8 +39,9 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        // A checkpoint copies each page once however often it was written: 16 MiB of log between two amortizes it.
-        connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
+        // 4 MiB of log between two checkpoints: after the first of them commits overwrite the log's file instead of making
+        // it longer, and the sync of a commit need not wait for the file's new length.
+        connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
         connection.pragma_update(None, "cache_size", -64 * 1024)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(())

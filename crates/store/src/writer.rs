@@ -164,7 +164,7 @@ impl Writer {
         tick: bool,
     ) -> Result<(), Trouble> {
         let now = (self.shared.clock)().max(Time::from_micros(self.shared.last_time.load(Ordering::Relaxed)));
-        self.db.execute_batch("BEGIN IMMEDIATE").map_err(Trouble::Before)?;
+        execute(&self.db, "BEGIN IMMEDIATE").map_err(Trouble::Before)?;
         if data_version(&self.db).map_err(Trouble::Before)? != self.data_version {
             return Err(Trouble::Stranger);
         }
@@ -178,7 +178,7 @@ impl Writer {
         let written = batch.write_derived().map_err(Trouble::Before)?;
         let done = batch.finish();
         let committing = Instant::now();
-        self.db.execute_batch("COMMIT").map_err(Trouble::Within)?;
+        execute(&self.db, "COMMIT").map_err(Trouble::Within)?;
         // Durable from here on: publish first, so that whoever hears the answer and reads, reads it.
         done.publish(&mut self.heads, &mut self.loaded, &self.shared);
         self.loaded.follower.committed(written, &self.shared.accounts, self.loaded.last_row);
@@ -273,6 +273,10 @@ fn gather(queue: &Receiver<Job>) -> Result<Vec<Job>, RecvTimeoutError> {
         jobs.push(job);
     }
     Ok(jobs)
+}
+
+fn execute(db: &Connection, sql: &str) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 fn data_version(db: &Connection) -> rusqlite::Result<i64> {
