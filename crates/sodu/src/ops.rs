@@ -51,7 +51,8 @@ impl Ops {
     /// Serves on all doors until [`Ops::stop`].
     pub(crate) fn start(config: &Config, node: &Arc<Node>, doors: Doors) -> std::io::Result<Ops> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(config.threads)
+            // One of them may be in a commit of its own at a time; health is answered meanwhile.
+            .worker_threads(config.threads.max(2))
             .thread_name("operator")
             .enable_all()
             .build()?;

@@ -18,7 +18,7 @@ use crate::own::{self, Owned};
 use crate::shared::Shared;
 use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
-use crate::writer::{Job, Writer};
+use crate::writer::{self, Desk, Job, Writer};
 use crate::{
     AccountNow, ChangeError, Credential, CredentialChange, DatabaseUrl, Fault, NewAccount, NewCredential, OpenError,
     Options, Outcome, Page, Profile, ProfileChange, Refused, Stats, backup, load, schema, settings,
@@ -40,6 +40,7 @@ struct Inner {
     queue_len_max: usize,
     /// `None` once the store is closed.
     queue: Mutex<Option<Sender<Job>>>,
+    desk: Arc<Desk>,
     writer: Mutex<Option<JoinHandle<()>>>,
     readers: Mutex<Vec<Connection>>,
     created: bool,
@@ -112,6 +113,7 @@ impl Store {
             uses_waiting: Mutex::new(uses_waiting),
             writable: AtomicBool::new(true),
             queue_len: AtomicUsize::new(0),
+            last_batch_len: AtomicUsize::new(0),
             commits: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             commit_us: AtomicU64::new(0),
@@ -122,11 +124,11 @@ impl Store {
         let loaded = load::load(&shared.url.path, &shared.accounts, &shared.credentials, &mut heads)?;
         shared.last_time.store(loaded.last_time.micros(), Ordering::Relaxed);
         let (queue, waiting) = channel();
-        let writer = Writer::new(db, heads, loaded, Arc::clone(&shared))?;
-        let for_guard = Arc::clone(&shared);
+        let desk = Arc::new(Mutex::new(Some(Writer::new(db, heads, loaded, Arc::clone(&shared))?)));
+        let (for_writer, for_guard) = (Arc::clone(&desk), Arc::clone(&shared));
         let spawned = std::thread::Builder::new().name("writer".into()).spawn(move || {
-            let guard = PanicGuard(for_guard);
-            writer.run(&waiting);
+            let guard = PanicGuard(&for_guard);
+            writer::run(&for_writer, &waiting);
             drop(guard);
         });
         let writer = spawned.map_err(|error| OpenError::Io(format!("cannot start the writer: {error}")))?;
@@ -135,6 +137,7 @@ impl Store {
                 shared,
                 queue_len_max: options.queue_len_max,
                 queue: Mutex::new(Some(queue)),
+                desk,
                 writer: Mutex::new(Some(writer)),
                 readers: Mutex::new(Vec::new()),
                 created,
@@ -329,11 +332,22 @@ impl Store {
             shared.queue_len.fetch_sub(len, Ordering::Relaxed);
             return Err(Fault::QueueFull);
         }
+        let guard = PanicGuard(shared);
+        let alone = writer::commit_alone(&self.inner.desk, shared, job);
+        drop(guard);
+        let for_queue = match alone {
+            Ok(false) => return answer.await.unwrap_or(Err(Fault::OutcomeUnknown)),
+            Ok(true) => Job::nudge(),
+            Err(job) => job,
+        };
+        let len = for_queue.len;
         let sent = match &*lock(&self.inner.queue) {
-            Some(queue) => queue.send(job).map_err(|_| Fault::Unavailable),
+            Some(queue) => queue.send(for_queue).map_err(|_| Fault::Unavailable),
             None => Err(Fault::Stopping),
         };
-        if let Err(fault) = sent {
+        if let Err(fault) = sent
+            && len > 0
+        {
             shared.queue_len.fetch_sub(len, Ordering::Relaxed);
             return Err(fault);
         }
@@ -371,10 +385,10 @@ impl Drop for Inner {
     }
 }
 
-/// Tells everyone when the writer ends by a panic.
-struct PanicGuard(Arc<Shared>);
+/// Tells everyone when whoever works at the desk panics.
+struct PanicGuard<'a>(&'a Shared);
 
-impl Drop for PanicGuard {
+impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.breaks("the writer panicked; this is a bug, restart and report it");

@@ -1,12 +1,16 @@
-//! The one thread that writes: it takes what has gathered, decides each command in order, commits once, publishes, replies.
+//! The one writer: it takes what has gathered, decides each command in order, commits once, publishes, replies.
+//!
+//! It lies on a desk that one thread at a time works at. That is the writer's own thread, but for a caller who finds the desk
+//! free and nobody else about: that one commits its single command itself, since waking another thread and being woken
+//! again costs half of what the sync costs.
 //!
 //! The order is the promise: nothing is published or answered before COMMIT has returned. Whatever fails drops the whole
 //! batch, the database is opened anew, what is durable is made sure of and loaded, and only then is work taken again.
 //! A panic here leaves the store unusable and says so; half-alive money is worse than a restart.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ledger::Time;
@@ -70,6 +74,11 @@ impl Job {
         (Job { len, run }, receiver)
     }
 
+    /// A job that does nothing but wake the writer's own thread.
+    pub(crate) fn nudge() -> Job {
+        Job { len: 0, run: Box::new(|_| Ok(Box::new(|_| ()))) }
+    }
+
     /// Answers it without running it.
     pub(crate) fn turn_away(self, fault: Fault) {
         if let Err(error) = (self.run)(Err(fault)) {
@@ -86,6 +95,8 @@ pub(crate) struct Writer {
     heads: Vec<Head>,
     loaded: Loaded,
     shared: Arc<Shared>,
+    /// What a caller's commit ran into; the writer's own thread gets the database back.
+    trouble: Option<Trouble>,
 }
 
 /// Why the writer cannot go on with the connection it has.
@@ -98,6 +109,62 @@ enum Trouble {
     Stranger,
 }
 
+/// Where the writer lies; empty once the store is closed.
+pub(crate) type Desk = Mutex<Option<Writer>>;
+
+/// Works at the desk until the queue is closed and empty, or the store is broken; takes the writer away at the end.
+pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>) {
+    let mut last_tick = Instant::now();
+    loop {
+        let first = match queue.recv_timeout(TICK) {
+            Ok(first) => Some(first),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        // Poisoned, a caller's commit has panicked: the store is broken, and says so.
+        let Ok(mut seat) = desk.lock() else { break };
+        let Some(writer) = seat.as_mut() else { break };
+        let jobs = gather(first, queue);
+        let len: usize = jobs.iter().map(|job| job.len).sum();
+        writer.shared.queue_len.fetch_sub(len, Ordering::Relaxed);
+        let tick = last_tick.elapsed() >= TICK;
+        if tick {
+            last_tick = Instant::now();
+        }
+        let trouble = match writer.trouble.take() {
+            Some(trouble) => {
+                jobs.into_iter().for_each(|job| job.turn_away(Fault::Unavailable));
+                Some(trouble)
+            }
+            None if jobs.is_empty() && !tick => None,
+            None => writer.commit(jobs, len, tick),
+        };
+        if let Some(trouble) = trouble
+            && !writer.recover(trouble, queue)
+        {
+            break;
+        }
+    }
+    drop(desk.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
+/// Commits a single command on the caller's own thread, if nobody else is about; gives the job back otherwise.
+///
+/// True beside success means that the writer's own thread has to be woken, to get the database back.
+pub(crate) fn commit_alone(desk: &Desk, shared: &Shared, job: Job) -> Result<bool, Job> {
+    let is_crowded = job.len != 1
+        || shared.queue_len.load(Ordering::Relaxed) != 1
+        || shared.last_batch_len.load(Ordering::Relaxed) > 1;
+    if is_crowded {
+        return Err(job);
+    }
+    let Ok(mut seat) = desk.try_lock() else { return Err(job) };
+    let Some(writer) = seat.as_mut().filter(|writer| writer.trouble.is_none()) else { return Err(job) };
+    shared.queue_len.fetch_sub(1, Ordering::Relaxed);
+    writer.trouble = writer.commit(vec![job], 1, false);
+    Ok(writer.trouble.is_some())
+}
+
 impl Writer {
     pub(crate) fn new(
         db: Connection,
@@ -106,37 +173,12 @@ impl Writer {
         shared: Arc<Shared>,
     ) -> Result<Writer, OpenError> {
         let data_version = data_version(&db).map_err(|error| OpenError::Io(error.to_string()))?;
-        Ok(Writer { db, data_version, heads, loaded, shared })
-    }
-
-    /// Works until the queue is closed and empty, or the store is broken.
-    pub(crate) fn run(mut self, queue: &Receiver<Job>) {
-        let mut last_tick = Instant::now();
-        loop {
-            let jobs = match gather(queue) {
-                Ok(jobs) => jobs,
-                Err(RecvTimeoutError::Timeout) => Vec::new(),
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            let len: usize = jobs.iter().map(|job| job.len).sum();
-            self.shared.queue_len.fetch_sub(len, Ordering::Relaxed);
-            let tick = last_tick.elapsed() >= TICK;
-            if tick {
-                last_tick = Instant::now();
-            }
-            if jobs.is_empty() && !tick {
-                continue;
-            }
-            if let Some(trouble) = self.commit(jobs, len, tick)
-                && !self.recover(trouble, queue)
-            {
-                return;
-            }
-        }
+        Ok(Writer { db, data_version, heads, loaded, shared, trouble: None })
     }
 
     /// One group commit. Every job is answered, whatever happens.
     fn commit(&mut self, jobs: Vec<Job>, len: usize, tick: bool) -> Option<Trouble> {
+        self.shared.last_batch_len.store(len, Ordering::Relaxed);
         let mut answers = Vec::with_capacity(jobs.len());
         let mut jobs = jobs.into_iter();
         let outcome = self.transact(&mut jobs, &mut answers, len, tick);
@@ -261,18 +303,17 @@ impl Writer {
     }
 }
 
-/// The jobs that wait, as many as one commit takes; waits for the first.
-fn gather(queue: &Receiver<Job>) -> Result<Vec<Job>, RecvTimeoutError> {
-    let first = queue.recv_timeout(TICK)?;
-    let mut len = first.len;
-    let mut jobs = vec![first];
+/// The jobs that wait, as many as one commit takes.
+fn gather(first: Option<Job>, queue: &Receiver<Job>) -> Vec<Job> {
+    let mut jobs: Vec<Job> = first.into_iter().collect();
+    let mut len: usize = jobs.iter().map(|job| job.len).sum();
     while len < BATCH_LEN_MAX
         && let Ok(job) = queue.try_recv()
     {
         len += job.len;
         jobs.push(job);
     }
-    Ok(jobs)
+    jobs
 }
 
 fn execute(db: &Connection, sql: &str) -> rusqlite::Result<()> {
