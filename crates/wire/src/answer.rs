@@ -89,9 +89,7 @@ impl Code {
             Self::Success => "Success",
             Self::AuthorizeFailed => "Authorize Failed",
             Self::AccountLocked => "Account locked, please contact your provider",
-            Self::AddressNotAllowed => {
-                "IP address not allowed, please have it added to the allow-list of this ApiKey"
-            }
+            Self::AddressNotAllowed => "IP address not allowed, please have it added to the allow-list of this ApiKey",
         }
     }
 }
@@ -153,9 +151,7 @@ fn write_xml_text(text: &str, out: &mut Vec<u8>) {
             '>' => out.extend_from_slice(b"&gt;"),
             '\r' => out.extend_from_slice(b"&#13;"),
             '\t' | '\n' => out.push(char as u8),
-            '\0'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => {
-                out.extend_from_slice("\u{fffd}".as_bytes())
-            }
+            '\0'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => out.extend_from_slice("\u{fffd}".as_bytes()),
             _ => out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }

@@ -97,9 +97,7 @@ fn string(value: &RawValue) -> Cow<'_, str> {
         return Cow::Borrowed(inner);
     }
     // Fails only on half a surrogate pair, which is no text, so it equals no key.
-    serde_json::from_str(raw)
-        .map(Cow::Owned)
-        .unwrap_or_default()
+    serde_json::from_str(raw).map(Cow::Owned).unwrap_or_default()
 }
 
 /// Whether objects and arrays nest deeper than `NESTING_MAX`.
@@ -108,17 +106,13 @@ fn string(value: &RawValue) -> Cow<'_, str> {
 /// A published request is too short to nest deep, since what opens must close; and most longer ones have too few
 /// brackets.
 fn nests_too_deep(text: &[u8]) -> bool {
-    text.len() > 2 * NESTING_MAX
-        && opening_count(text) > NESTING_MAX
-        && depth_max(text) > NESTING_MAX
+    text.len() > 2 * NESTING_MAX && opening_count(text) > NESTING_MAX && depth_max(text) > NESTING_MAX
 }
 
 /// Sums in the width of a byte, a block at a time, so that the compiler compares many bytes at once.
 fn opening_count(text: &[u8]) -> usize {
     let block_sum = |block: &[u8]| block.iter().map(|b| u8::from(is_opening(*b))).sum::<u8>();
-    text.chunks(255)
-        .map(|block| usize::from(block_sum(block)))
-        .sum()
+    text.chunks(255).map(|block| usize::from(block_sum(block))).sum()
 }
 
 /// The greatest depth, brackets in strings apart. Means little where the text is not JSON; that is found out later.

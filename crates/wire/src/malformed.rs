@@ -35,16 +35,12 @@ impl Malformed {
     /// What was expected, in one sentence for the answer's `ErrorMessage`.
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::Empty(Format::Json) => {
-                "The request body is empty: send a JSON object with ApiKey and SecretKey"
-            }
+            Self::Empty(Format::Json) => "The request body is empty: send a JSON object with ApiKey and SecretKey",
             Self::Empty(Format::Xml) => {
                 "The request body is empty: send an XML element ApiModel with ApiKey and SecretKey"
             }
             Self::NotUtf8 => "The request body is not UTF-8: send it in UTF-8",
-            Self::NotJson => {
-                "The request body is not JSON: send one JSON object with ApiKey and SecretKey"
-            }
+            Self::NotJson => "The request body is not JSON: send one JSON object with ApiKey and SecretKey",
             Self::NotAnObject => {
                 "The request body is JSON but not an object: send one JSON object with ApiKey and SecretKey"
             }
@@ -54,16 +50,10 @@ impl Malformed {
             Self::WrongRoot => {
                 "The root of the request body is not ApiModel: send one element ApiModel with ApiKey and SecretKey"
             }
-            Self::Doctype => {
-                "The request body has a DOCTYPE, which is not accepted: send it without one"
-            }
-            Self::Encoding => {
-                "The request body declares an encoding other than UTF-8: send and declare UTF-8"
-            }
+            Self::Doctype => "The request body has a DOCTYPE, which is not accepted: send it without one",
+            Self::Encoding => "The request body declares an encoding other than UTF-8: send and declare UTF-8",
             Self::TooDeep => "The request body is nested too deep: at most 64 levels are accepted",
-            Self::Repeated => {
-                "The request body has ApiKey or SecretKey more than once: send each of them once"
-            }
+            Self::Repeated => "The request body has ApiKey or SecretKey more than once: send each of them once",
         }
     }
 

@@ -81,10 +81,7 @@ impl<'a> PathKeys<'a> {
     fn split(segments: &'a str) -> Option<Self> {
         let (api_key, rest) = segments.split_once('/')?;
         let secret_key = rest.strip_suffix('/').unwrap_or(rest);
-        let keys = Self {
-            api_key,
-            secret_key,
-        };
+        let keys = Self { api_key, secret_key };
         (!secret_key.contains('/')).then_some(keys)
     }
 
@@ -93,10 +90,7 @@ impl<'a> PathKeys<'a> {
     /// A key that does not decode to UTF-8 is `""`. A `%` that starts no escape stands for itself, and `+` is a plus:
     /// this is a path, not a form.
     pub fn decode(self) -> Keys<'a> {
-        Keys {
-            api_key: decode(self.api_key),
-            secret_key: decode(self.secret_key),
-        }
+        Keys { api_key: decode(self.api_key), secret_key: decode(self.secret_key) }
     }
 }
 
@@ -112,9 +106,7 @@ fn decode(segment: &str) -> Cow<'_, str> {
     if memchr(b'%', segment.as_bytes()).is_none() {
         return Cow::Borrowed(segment);
     }
-    percent_decode_str(segment)
-        .decode_utf8()
-        .unwrap_or_default()
+    percent_decode_str(segment).decode_utf8().unwrap_or_default()
 }
 
 /// `str::strip_prefix` without regard to ASCII case.

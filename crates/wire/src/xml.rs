@@ -142,20 +142,13 @@ impl<'a> Request<'a> {
         if self.depth > 0 || !self.root_seen {
             return Err(Malformed::NotXml);
         }
-        Ok(Keys {
-            api_key: self.api_key.value(),
-            secret_key: self.secret_key.value(),
-        })
+        Ok(Keys { api_key: self.api_key.value(), secret_key: self.secret_key.value() })
     }
 }
 
 impl<'a> Key<'a> {
     fn value(self) -> Cow<'a, str> {
-        if self.not_text {
-            Cow::Borrowed("")
-        } else {
-            self.text
-        }
+        if self.not_text { Cow::Borrowed("") } else { self.text }
     }
 }
 
@@ -176,9 +169,7 @@ fn is_nil(tag: &BytesStart<'_>) -> Result<bool, Malformed> {
 fn resolve(reference: &BytesRef<'_>) -> Result<Cow<'static, str>, Malformed> {
     match reference.resolve_char_ref() {
         Ok(Some(char)) => Ok(Cow::Owned(char.to_string())),
-        Ok(None) => resolve_xml_entity(reference)
-            .map(Cow::Borrowed)
-            .ok_or(Malformed::NotXml),
+        Ok(None) => resolve_xml_entity(reference).map(Cow::Borrowed).ok_or(Malformed::NotXml),
         Err(_) => Err(Malformed::NotXml),
     }
 }

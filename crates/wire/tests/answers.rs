@@ -18,11 +18,7 @@ const fn balance(minor: i64, scale: u8, user_id: u32) -> Answer<'static> {
 /// Section 1, "valid request".
 #[test]
 fn published_success() {
-    check(
-        Format::Json,
-        balance(36693, 0, 9999),
-        r#"{"Balance":36693,"CodeResponse":"100","UserID":9999}"#,
-    );
+    check(Format::Json, balance(36693, 0, 9999), r#"{"Balance":36693,"CodeResponse":"100","UserID":9999}"#);
 }
 
 /// Section 1, "invalid credentials".
@@ -103,10 +99,7 @@ fn messages_are_escaped_for_json() {
     let message = "\"\\/\n\r\t\u{0}\u{1f}\u{7f}<&> số dư \u{1f600}";
     check(
         Format::Json,
-        Answer::Refused {
-            code: Code::Unknown,
-            message,
-        },
+        Answer::Refused { code: Code::Unknown, message },
         "{\"Balance\":0,\"CodeResponse\":\"99\",\"ErrorMessage\":\"\\\"\\\\/\\n\\r\\t\\u0000\\u001f\u{7f}<&> số dư \u{1f600}\"}",
     );
 }
@@ -116,10 +109,7 @@ fn messages_are_escaped_for_xml() {
     let message = "<a href=\"x\">&amp; ]]>\n\t\r\u{0}\u{1f}\u{fffe}\u{ffff}số dư \u{1f600}";
     check(
         Format::Xml,
-        Answer::Refused {
-            code: Code::Unknown,
-            message,
-        },
+        Answer::Refused { code: Code::Unknown, message },
         "<MemberModel><Balance>0</Balance><ErrorMessage>&lt;a href=\"x\"&gt;&amp;amp; ]]&gt;\n\t&#13;\u{fffd}\u{fffd}\u{fffd}\u{fffd}số dư \u{1f600}</ErrorMessage><CodeResponse>99</CodeResponse></MemberModel>",
     );
 }
@@ -170,11 +160,7 @@ fn money_is_an_exact_plain_number() {
 /// Section 2: UserID reaches 2147483647.
 #[test]
 fn greatest_user_id() {
-    check(
-        Format::Json,
-        balance(-12, 0, 2_147_483_647),
-        r#"{"Balance":-12,"CodeResponse":"100","UserID":2147483647}"#,
-    );
+    check(Format::Json, balance(-12, 0, 2_147_483_647), r#"{"Balance":-12,"CodeResponse":"100","UserID":2147483647}"#);
 }
 
 #[test]
@@ -186,9 +172,6 @@ fn answers_are_appended() {
 
 #[test]
 fn content_types_name_their_charset() {
-    assert_eq!(
-        Format::Json.content_type(),
-        "application/json; charset=utf-8"
-    );
+    assert_eq!(Format::Json.content_type(), "application/json; charset=utf-8");
     assert_eq!(Format::Xml.content_type(), "application/xml; charset=utf-8");
 }

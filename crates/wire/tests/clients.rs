@@ -7,12 +7,10 @@ use wire::{Answer, Code, Format, Money, Route, read, route, write};
 const API_KEY: &str = "6AD1E2F3059B4C7D8E9FA0B1C2D3E4";
 const SECRET_KEY: &str = "F0E1D2C3B4A5968778695A4B3C2D1E";
 
-const BODY: &str =
-    r#"{"ApiKey":"6AD1E2F3059B4C7D8E9FA0B1C2D3E4","SecretKey":"F0E1D2C3B4A5968778695A4B3C2D1E"}"#;
+const BODY: &str = r#"{"ApiKey":"6AD1E2F3059B4C7D8E9FA0B1C2D3E4","SecretKey":"F0E1D2C3B4A5968778695A4B3C2D1E"}"#;
 const POST_JSON: &str = "/MainService.svc/json/GetBalance_json";
 const GET_JSON: &str = "/MainService.svc/json/GetBalance/6AD1E2F3059B4C7D8E9FA0B1C2D3E4/F0E1D2C3B4A5968778695A4B3C2D1E";
-const GET_XML: &str =
-    "/MainService.svc/xml/GetBalance/6AD1E2F3059B4C7D8E9FA0B1C2D3E4/F0E1D2C3B4A5968778695A4B3C2D1E";
+const GET_XML: &str = "/MainService.svc/xml/GetBalance/6AD1E2F3059B4C7D8E9FA0B1C2D3E4/F0E1D2C3B4A5968778695A4B3C2D1E";
 
 /// Sends a request the way a server would hand it over; gives the answers for right and for wrong keys.
 #[track_caller]
@@ -23,18 +21,9 @@ fn call(path: &str, body: &[u8]) -> (String, String) {
     };
     assert_eq!(keys.api_key, API_KEY);
     assert_eq!(keys.secret_key, SECRET_KEY);
-    let balance = Money {
-        minor: 36693,
-        scale: 0,
-    };
-    let success = Answer::Balance {
-        balance,
-        user_id: 9999,
-    };
-    (
-        written(format, &success),
-        written(format, &Answer::refused(Code::AuthorizeFailed)),
-    )
+    let balance = Money { minor: 36693, scale: 0 };
+    let success = Answer::Balance { balance, user_id: 9999 };
+    (written(format, &success), written(format, &Answer::refused(Code::AuthorizeFailed)))
 }
 
 fn written(format: Format, answer: &Answer<'_>) -> String {
@@ -66,10 +55,7 @@ fn row_2_axios_compares_the_code_as_a_string() {
     let (success, refusal) = call(POST_JSON, BODY.as_bytes());
     assert_eq!(json(&success)["CodeResponse"], Value::from("100"));
     assert_eq!(json(&success).get("ErrorMessage"), None);
-    assert_eq!(
-        json(&refusal)["ErrorMessage"],
-        Value::from("Authorize Failed")
-    );
+    assert_eq!(json(&refusal)["ErrorMessage"], Value::from("Authorize Failed"));
 }
 
 #[test]
@@ -122,18 +108,12 @@ fn rows_11_12_and_13_get_xml_without_namespaces() {
     let (success, refusal) = call(GET_XML, b"");
     for answer in [&success, &refusal] {
         assert!(answer.starts_with("<MemberModel><Balance>"), "{answer}");
-        assert!(
-            answer.ends_with("</CodeResponse></MemberModel>"),
-            "{answer}"
-        );
+        assert!(answer.ends_with("</CodeResponse></MemberModel>"), "{answer}");
         assert!(!answer.contains("xmlns"), "{answer}");
     }
     assert_eq!(between(&success, "CodeResponse").as_deref(), Some("100"));
     assert_eq!(between(&success, "ErrorMessage"), None);
-    assert_eq!(
-        between(&refusal, "ErrorMessage").as_deref(),
-        Some("Authorize Failed")
-    );
+    assert_eq!(between(&refusal, "ErrorMessage").as_deref(), Some("Authorize Failed"));
 }
 
 #[test]

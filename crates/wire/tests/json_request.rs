@@ -22,11 +22,7 @@ fn refused(body: impl AsRef<[u8]>, expected: Malformed) {
 /// esms-wire section 1: the body of the published curl call, with its line breaks and its placeholders.
 #[test]
 fn published_body() {
-    check(
-        "{\n  \"ApiKey\":\"{{ApiKey}}\",\n  \"SecretKey\":\"{{SecretKey}}\"\n  }",
-        "{{ApiKey}}",
-        "{{SecretKey}}",
-    );
+    check("{\n  \"ApiKey\":\"{{ApiKey}}\",\n  \"SecretKey\":\"{{SecretKey}}\"\n  }", "{{ApiKey}}", "{{SecretKey}}");
 }
 
 #[test]
@@ -56,30 +52,19 @@ fn byte_order_mark() {
 
 #[test]
 fn any_order_and_white_space() {
-    check(
-        "\r\n\t { \"SecretKey\" : \"S\" , \"ApiKey\" : \"K\" }\r\n ",
-        "K",
-        "S",
-    );
+    check("\r\n\t { \"SecretKey\" : \"S\" , \"ApiKey\" : \"K\" }\r\n ", "K", "S");
 }
 
 #[test]
 fn escapes_in_names_and_values() {
-    check(
-        r#"{"\u0041piKey":"a\"\\\/\u0042","S\u0065cretKey":"\ud83d\ude00"}"#,
-        "a\"\\/B",
-        "\u{1f600}",
-    );
+    check(r#"{"\u0041piKey":"a\"\\\/\u0042","S\u0065cretKey":"\ud83d\ude00"}"#, "a\"\\/B", "\u{1f600}");
 }
 
 #[test]
 fn unknown_members_are_not_interpreted() {
     // A number beyond any float, half a surrogate pair, and an integer of 400 digits.
     check(
-        format!(
-            r#"{{"a":1e999,"b":"\ud800","c":{},"ApiKey":"K","d":-0.0E-99999,"SecretKey":"S"}}"#,
-            "9".repeat(400)
-        ),
+        format!(r#"{{"a":1e999,"b":"\ud800","c":{},"ApiKey":"K","d":-0.0E-99999,"SecretKey":"S"}}"#, "9".repeat(400)),
         "K",
         "S",
     );
@@ -113,24 +98,14 @@ fn no_key_or_another_type_is_an_empty_key() {
         r#""\ud800""#,
     ] {
         check(format!(r#"{{"ApiKey":{value},"SecretKey":"S"}}"#), "", "S");
-        check(
-            format!(r#"{{"SecretKey": {value} ,"ApiKey":"K"}}"#),
-            "K",
-            "",
-        );
+        check(format!(r#"{{"SecretKey": {value} ,"ApiKey":"K"}}"#), "K", "");
     }
 }
 
 #[test]
 fn repeated_keys_are_refused() {
-    refused(
-        r#"{"ApiKey":"K","ApiKey":"K","SecretKey":"S"}"#,
-        Malformed::Repeated,
-    );
-    refused(
-        r#"{"ApiKey":"K","SecretKey":null,"Secret\u004bey":"S"}"#,
-        Malformed::Repeated,
-    );
+    refused(r#"{"ApiKey":"K","ApiKey":"K","SecretKey":"S"}"#, Malformed::Repeated);
+    refused(r#"{"ApiKey":"K","SecretKey":null,"Secret\u004bey":"S"}"#, Malformed::Repeated);
     check(r#"{"x":1,"ApiKey":"K","x":2,"SecretKey":"S"}"#, "K", "S");
 }
 
@@ -176,25 +151,15 @@ fn not_json() {
 #[test]
 fn trailing_garbage() {
     for tail in ["x", "{}", ",", "]", "//", "\u{feff}"] {
-        refused(
-            format!(r#"{{"ApiKey":"K","SecretKey":"S"}} {tail}"#),
-            Malformed::NotJson,
-        );
+        refused(format!(r#"{{"ApiKey":"K","SecretKey":"S"}} {tail}"#), Malformed::NotJson);
     }
 }
 
 #[test]
 fn not_an_object() {
-    for body in [
-        "null",
-        "true",
-        "36693",
-        "1e999",
-        "\"ApiKey\"",
-        "[]",
-        r#"[{"ApiKey":"K","SecretKey":"S"}]"#,
-        " [\"K\",\"S\"] ",
-    ] {
+    for body in
+        ["null", "true", "36693", "1e999", "\"ApiKey\"", "[]", r#"[{"ApiKey":"K","SecretKey":"S"}]"#, " [\"K\",\"S\"] "]
+    {
         refused(body, Malformed::NotAnObject);
     }
 }
@@ -214,11 +179,7 @@ fn not_utf8() {
 /// An object whose member `x` nests so that the whole is `depth` deep.
 fn nested(depth: usize, open: &str, close: &str) -> String {
     let inner = depth - 1;
-    format!(
-        r#"{{"x":{}1{},"ApiKey":"K","SecretKey":"S"}}"#,
-        open.repeat(inner),
-        close.repeat(inner)
-    )
+    format!(r#"{{"x":{}1{},"ApiKey":"K","SecretKey":"S"}}"#, open.repeat(inner), close.repeat(inner))
 }
 
 #[test]
@@ -232,16 +193,9 @@ fn nesting_up_to_the_limit() {
 
 #[test]
 fn only_depth_counts_not_the_number_of_brackets() {
-    let many = format!(
-        r#"{{"x":[{}0],"ApiKey":"K","SecretKey":"S"}}"#,
-        "[{}],".repeat(500)
-    );
+    let many = format!(r#"{{"x":[{}0],"ApiKey":"K","SecretKey":"S"}}"#, "[{}],".repeat(500));
     check(many, "K", "S");
-    let in_strings = format!(
-        r#"{{"x":"\"{}","{}":0,"ApiKey":"K","SecretKey":"S"}}"#,
-        "[".repeat(500),
-        "{".repeat(500)
-    );
+    let in_strings = format!(r#"{{"x":"\"{}","{}":0,"ApiKey":"K","SecretKey":"S"}}"#, "[".repeat(500), "{".repeat(500));
     check(in_strings, "K", "S");
     // The quote behind an escaped backslash ends its string, so these brackets do nest.
     let after_string = format!(r#"{{"x":["\\",{}{}]}}"#, "[".repeat(500), "]".repeat(500));
@@ -252,8 +206,5 @@ fn only_depth_counts_not_the_number_of_brackets() {
 fn a_body_of_nothing_but_brackets() {
     refused("[".repeat(BODY_LEN_MAX), Malformed::TooDeep);
     refused("{\"a\":".repeat(BODY_LEN_MAX / 5), Malformed::TooDeep);
-    refused(
-        format!("{{\"ApiKey\":{}", "[".repeat(60_000)),
-        Malformed::TooDeep,
-    );
+    refused(format!("{{\"ApiKey\":{}", "[".repeat(60_000)), Malformed::TooDeep);
 }

@@ -91,11 +91,7 @@ fn empty_key_segments_are_empty_keys() {
 #[test]
 fn keys_are_percent_decoded_each_on_its_own() {
     check_keys("/MainService.svc/json/GetBalance/%41%62/c%2Fd", "Ab", "c/d");
-    check_keys(
-        "/MainService.svc/json/GetBalance/%25%3f/%E1%BB%87",
-        "%?",
-        "\u{1ec7}",
-    );
+    check_keys("/MainService.svc/json/GetBalance/%25%3f/%E1%BB%87", "%?", "\u{1ec7}");
     // RFC 3986 gives "+" no second meaning in a path; a "%" that starts no escape is left as it is.
     check_keys("/MainService.svc/json/GetBalance/a+b/5%zz%", "a+b", "5%zz%");
 }
@@ -123,9 +119,6 @@ fn allow_and_format_follow_the_route() {
 #[test]
 fn no_debug_output_holds_a_key() {
     let route = route("/MainService.svc/json/GetBalance/HIDDENKEY/HIDDENSECRET");
-    let printed = format!(
-        "{route:?} {:?}",
-        keys("/MainService.svc/json/GetBalance/HIDDENKEY/HIDDENSECRET")
-    );
+    let printed = format!("{route:?} {:?}", keys("/MainService.svc/json/GetBalance/HIDDENKEY/HIDDENSECRET"));
     assert!(!printed.contains("HIDDEN"), "{printed}");
 }

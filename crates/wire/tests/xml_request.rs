@@ -50,11 +50,7 @@ fn any_order_and_what_may_surround_the_root() {
         "K",
         "S",
     );
-    check(
-        format!("<?xml version='1.0' encoding='utf-8'?>{PLAIN}"),
-        "K",
-        "S",
-    );
+    check(format!("<?xml version='1.0' encoding='utf-8'?>{PLAIN}"), "K", "S");
     check(format!("<?xml version='1.0'?>{PLAIN}"), "K", "S");
     check(format!("\n {PLAIN}"), "K", "S");
 }
@@ -87,11 +83,7 @@ fn references_and_cdata_are_decoded() {
 
 #[test]
 fn text_is_kept_as_it_is() {
-    check(
-        "<ApiModel><ApiKey> K </ApiKey><SecretKey>\nS</SecretKey></ApiModel>",
-        " K ",
-        "\nS",
-    );
+    check("<ApiModel><ApiKey> K </ApiKey><SecretKey>\nS</SecretKey></ApiModel>", " K ", "\nS");
 }
 
 /// Part of the law of bad input: missing, null, empty and of another type all end in the same 101.
@@ -113,17 +105,9 @@ fn no_key_or_another_type_is_an_empty_key() {
         "<apikey>K</apikey>",
         "<Params><ApiKey>K</ApiKey></Params>",
     ] {
-        check(
-            format!("<ApiModel>{element}<SecretKey>S</SecretKey></ApiModel>"),
-            "",
-            "S",
-        );
+        check(format!("<ApiModel>{element}<SecretKey>S</SecretKey></ApiModel>"), "", "S");
     }
-    check(
-        "<ApiModel><ApiKey xsi:nil='false'>K</ApiKey><SecretKey nil2='true'>S</SecretKey></ApiModel>",
-        "K",
-        "S",
-    );
+    check("<ApiModel><ApiKey xsi:nil='false'>K</ApiKey><SecretKey nil2='true'>S</SecretKey></ApiModel>", "K", "S");
 }
 
 #[test]
@@ -196,7 +180,8 @@ fn doctype() {
     for body in [
         format!("<!DOCTYPE ApiModel>{PLAIN}"),
         format!("<?xml version='1.0'?><!DOCTYPE ApiModel SYSTEM 'http://x/y.dtd'>{PLAIN}"),
-        "<!DOCTYPE ApiModel [<!ENTITY k SYSTEM 'file:///etc/hostname'>]><ApiModel><ApiKey>&k;</ApiKey></ApiModel>".into(),
+        "<!DOCTYPE ApiModel [<!ENTITY k SYSTEM 'file:///etc/hostname'>]><ApiModel><ApiKey>&k;</ApiKey></ApiModel>"
+            .into(),
         "<!DOCTYPE x [<!ENTITY a 'aa'><!ENTITY b '&a;&a;'>]><ApiModel>&b;</ApiModel>".into(),
     ] {
         refused(body, Malformed::Doctype);
@@ -206,16 +191,10 @@ fn doctype() {
 #[test]
 fn other_encodings() {
     for encoding in ["utf-16", "ISO-8859-1", "windows-1258", "UTF8", ""] {
-        refused(
-            format!("<?xml version=\"1.0\" encoding=\"{encoding}\"?>{PLAIN}"),
-            Malformed::Encoding,
-        );
+        refused(format!("<?xml version=\"1.0\" encoding=\"{encoding}\"?>{PLAIN}"), Malformed::Encoding);
     }
     refused(b"\xff\xfe<\0A\0", Malformed::NotUtf8);
-    refused(
-        b"<ApiModel><x>\xe9</x><ApiKey>K</ApiKey></ApiModel>",
-        Malformed::NotUtf8,
-    );
+    refused(b"<ApiModel><x>\xe9</x><ApiKey>K</ApiKey></ApiModel>", Malformed::NotUtf8);
 }
 
 #[test]
@@ -230,8 +209,5 @@ fn nesting_up_to_the_limit() {
     };
     check(nested(NESTING_MAX), "K", "S");
     refused(nested(NESTING_MAX + 1), Malformed::TooDeep);
-    refused(
-        format!("<ApiModel>{}", "<x>".repeat(BODY_LEN_MAX / 3)),
-        Malformed::TooDeep,
-    );
+    refused(format!("<ApiModel>{}", "<x>".repeat(BODY_LEN_MAX / 3)), Malformed::TooDeep);
 }
