@@ -1,6 +1,6 @@
 //! The rules of the credit ledger, and nothing else: no I/O, no clock, no threads, no serialization framework.
 //!
-//! [`decide`] looks at the [`Facts`] that a [`Command`] needs and answers with the entries to write, or with the
+//! [`decide()`] looks at the [`Facts`] that a [`Command`] needs and answers with the entries to write, or with the
 //! [`Refusal`] that says why not. [`Account::apply`] folds an entry back into an account and is the other, independently
 //! written half: whatever `decide` produces must fold, and whatever does not fold was not produced here. [`canonical`]
 //! defines the bytes that are hashed, so that every storage engine gives the same chain.

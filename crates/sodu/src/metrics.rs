@@ -1,6 +1,6 @@
 //! What the server counts, and its text for Prometheus.
 //!
-//! Counting costs a few nanoseconds and never waits: each public thread has its own [`Tally`], and both faces share the
+//! Counting costs a few nanoseconds and never waits: each public thread has its own `Tally`, and both faces share the
 //! rest as atomics. No label ever holds a path, a key or anything else that a caller chose: routes are named by their
 //! templates. Nothing here decides anything, and figures of the ledger are read from the store when they are asked for.
 

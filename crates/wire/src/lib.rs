@@ -1,6 +1,6 @@
 //! The eSMS GetBalance contract: the only place that knows its paths, field names and codes.
 //!
-//! A server asks [`route`] which call a path is, gets the caller's [`Keys`] from [`read`] (body) or from
+//! A server asks [`route()`] which call a path is, gets the caller's [`Keys`] from [`read`] (body) or from
 //! [`PathKeys::decode`] (path), and renders its [`Answer`] with [`write()`]. The facts come from `esms-wire`, sections 1
 //! to 4; each golden test names the section that it holds.
 //!
