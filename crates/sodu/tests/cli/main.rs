@@ -1,0 +1,13 @@
+//! The real binary as people and scripts use it: words, tables, JSON, exit codes, other processes beside it.
+//!
+//! Each test has its own folder and database; none waits for a time, only for what a process prints or for its end.
+
+mod accounts;
+mod chores;
+mod common;
+mod demo;
+mod keys;
+mod movements;
+mod processes;
+mod statements;
+mod usage;
