@@ -59,10 +59,10 @@ pub fn restore(
     }
     let last: Option<i64> =
         source.query_row("SELECT max(recorded_at) FROM entries", [], |row| row.get(0)).map_err(cannot_read)?;
-    let _owned = own::take(&to.beside(".lock")).map_err(|error| format!("{to}: {error}"))?;
     if let Some(folder) = to.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
     }
+    let _owned = own::take(&to.beside(".lock")).map_err(|error| format!("{to}: {error}"))?;
     write(&source, &to.path, progress)?;
     Ok((report, Time::from_micros(last.unwrap_or(0))))
 }
