@@ -28,7 +28,7 @@ pub(super) enum Account {
 #[command(after_help = "\
 Examples:
   sodu account open --name 'Công ty ABC'
-  sodu account open --name 'Reseller 7' --id 9999 --credit-limit 500000 --external-id crm-1207")]
+  sodu account open --name 'Reseller 7' --id 9999 --credit-limit 500000")]
 pub(super) struct Open {
     /// What people call it, 1 to 200 bytes
     #[arg(long)]

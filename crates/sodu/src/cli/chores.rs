@@ -20,17 +20,18 @@ use crate::config::Overrides;
 use crate::door::Call;
 use crate::{times, v1};
 
-/// Re-add every account and check every link of every chain; a running server goes on meanwhile
+/// Re-add every account and check every link, beside a running server too
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   sodu verify
   sodu verify --json | jq -r .root
 
-Exit code 1 means that the ledger contradicts itself: stop serving it, and restore a backup that verifies.")]
+Exit code 1 means that the ledger contradicts itself: stop serving it, and
+restore a backup that verifies.")]
 pub(super) struct Verify {}
 
-/// Write a consistent copy of the database to a new file; a running server goes on meanwhile
+/// Write a consistent copy to a new file, beside a running server too
 #[derive(Args)]
 #[command(after_help = "Example:\n  sodu backup /var/backups/sodu-$(date +%F).db")]
 pub(super) struct Backup {
@@ -42,10 +43,11 @@ pub(super) struct Backup {
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  sodu restore /var/backups/sodu-2026-07-29.db --to sqlite:/var/lib/sodu/restored.db
+  sodu restore sodu-2026-07-29.db --to sqlite:/var/lib/sodu/restored.db
 
-What happened after the backup is not in it: movements, keys and accounts. Clients that repeat an idempotency key of
-that time move the money again, so settle that time first.")]
+What happened after the backup is not in it: movements, keys and accounts.
+Clients that repeat an idempotency key of that time move the money again, so
+settle that time first.")]
 pub(super) struct Restore {
     /// The backup
     file: PathBuf,

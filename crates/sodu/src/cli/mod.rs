@@ -37,15 +37,17 @@ Examples:
   sodu statement 9999 --from 2026-07-01
   sodu serve                                    answer GetBalance on 127.0.0.1:8080
 
-A command talks to the server that owns the database, through the socket beside it; where none runs, it opens the
-database itself. Commands that write say on standard error which it was.
+A command talks to the server that owns the database, through the socket beside
+it; where none runs, it opens the database itself. Commands that write say on
+standard error which it was.
 
-Exit codes: 0 done; 1 refused or failed; 2 used wrongly. An error is told on standard error and ends with its stable
-name in brackets; with --json, standard output then holds the problem document (RFC 9457).";
+Exit codes: 0 done; 1 refused or failed; 2 used wrongly. An error is told on
+standard error and ends with its stable name in brackets; with --json, standard
+output then holds the problem document (RFC 9457).";
 
 /// Prepaid credit that answers eSMS GetBalance: accounts, keys, top-ups, charges, statements, and the server.
 #[derive(Parser)]
-#[command(name = "sodu", version, after_help = EXAMPLES, max_term_width = 100, propagate_version = true)]
+#[command(name = "sodu", version, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -53,18 +55,21 @@ struct Cli {
     command: Command,
 }
 
+/// Where help lists what every command takes.
+const EVERYWHERE: &str = "Options of every command";
+
 /// What every command takes.
 #[derive(Args, Clone)]
 struct Global {
     /// Where the ledger is kept: sqlite:PATH [env: SODU_DATABASE] [default: what the configuration says, else
     /// sodu/sodu.db in your own data folder]
-    #[arg(long, global = true, value_name = "URL", hide_env = true)]
+    #[arg(long, global = true, value_name = "URL", help_heading = EVERYWHERE)]
     database: Option<String>,
     /// The configuration file [env: SODU_CONFIG] [default: /etc/sodu/sodu.toml where that exists]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
     /// Print JSON, in the shapes of the operator API, instead of text for people
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
 }
 
@@ -80,9 +85,11 @@ impl Global {
 enum Command {
     Demo(demo::Demo),
     Serve(serve::Serve),
+    /// Open, list, show, change, lock and close accounts
     #[command(subcommand)]
     Account(account::Account),
     Balance(account::Balance),
+    /// Issue, import, list, rotate and revoke the keys of an account
     #[command(subcommand)]
     Key(key::Key),
     Topup(movement::Topup),

@@ -18,8 +18,8 @@ Examples:
   sodu serve --database sqlite:/var/lib/sodu/sodu.db --listen 0.0.0.0:8080
   sodu config > sodu.toml && sodu serve --config sodu.toml
 
-A flag outranks the environment (SODU_LISTEN, …), which outranks the file. When every port is taken and requests are
-answered, the addresses are printed.")]
+A flag outranks the environment (SODU_LISTEN, …), which outranks the file. When
+every port is taken and requests are answered, the addresses are printed.")]
 pub(super) struct Serve {
     /// Where eSMS clients connect: ADDRESS:PORT [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]

@@ -1,5 +1,7 @@
 //! Several processes and one database: commands beside a server, two servers, many commands at once.
 
+use std::io::Read;
+use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -65,6 +67,38 @@ fn an_owner_that_does_not_answer_is_named() {
     lock.lock().expect("nobody has it");
     let error = sodu.run(&["balance", "9999"]).refused("database_in_use");
     assert!(error.contains("is in use by process") && error.contains("try again"), "{error}");
+}
+
+/// Takes the socket's place and hangs up on whoever has said something.
+fn hang_up_on_one_caller(sodu: &Sodu) -> std::thread::JoinHandle<String> {
+    let listener = UnixListener::bind(sodu.path("sodu.db.sock")).expect("a socket");
+    std::thread::spawn(move || {
+        let (mut caller, _) = listener.accept().expect("a caller");
+        let mut said = [0; 4096];
+        let len = caller.read(&mut said).expect("a request");
+        String::from_utf8_lossy(&said[..len]).into_owned()
+    })
+}
+
+#[test]
+fn a_lost_answer_to_a_movement_says_how_to_learn_the_outcome() {
+    let sodu = Sodu::with_account();
+    let heard = hang_up_on_one_caller(&sodu);
+    let error = sodu.run(&["topup", "9999", "5", "-k", "mine"]).refused("outcome_unknown");
+    assert!(error.contains("it may have happened") && error.contains("--idempotency-key mine"), "{error}");
+    assert!(heard.join().expect("it listens").starts_with("POST /v1/accounts/9999/topups "));
+
+    std::fs::remove_file(sodu.path("sodu.db.sock")).expect("the socket");
+    let heard = hang_up_on_one_caller(&sodu);
+    // The key that a command without one makes for itself is named too, since opening again would open another account.
+    let error = sodu.run(&["account", "open", "--name", "B"]).refused("outcome_unknown");
+    assert!(error.contains("--idempotency-key cli-"), "{error}");
+    heard.join().expect("it listens");
+
+    std::fs::remove_file(sodu.path("sodu.db.sock")).expect("the socket");
+    let heard = hang_up_on_one_caller(&sodu);
+    sodu.run(&["balance", "9999"]).refused("server_lost");
+    heard.join().expect("it listens");
 }
 
 #[test]

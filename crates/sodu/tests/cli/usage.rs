@@ -33,9 +33,16 @@ const COMMANDS: [&[&str]; 25] = [
 #[test]
 fn every_command_teaches_itself() {
     let sodu = Sodu::new();
+    let overview = sodu.run(&["--help"]).expect(0).out;
+    for line in overview.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty()) {
+        assert!(line.split_whitespace().count() > 2, "no word about it: {line}");
+    }
     for command in COMMANDS {
         let help = run(program(sodu.folder.path()).args(command).arg("--help")).expect(0).out;
-        assert!(help.lines().all(|line| columns(line) <= 120), "{help}");
+        assert!(help.lines().all(|line| columns(line) <= 100), "{help}");
+        let examples = help.lines().skip_while(|line| !line.starts_with("Example"));
+        let wide: Vec<&str> = examples.filter(|line| columns(line) > 80).collect();
+        assert_eq!(wide, [""; 0]);
         let is_group = matches!(command, [one] if ["account", "key"].contains(one));
         assert!(is_group || help.contains("Example"), "{command:?} shows no example:\n{help}");
     }
