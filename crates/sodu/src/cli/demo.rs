@@ -27,9 +27,10 @@ use crate::serve::{self, Bound, PortChoice};
 #[command(after_help = "\
 Examples:
   sodu demo
-  sodu demo --json          one JSON object (addresses, database, accounts with their keys), then it serves
+  sodu demo --json     one JSON object: addresses, database, key pairs
 
-The database lies in a temporary folder that is removed at the end. Where a port is taken, the next free one is used.")]
+The database lies in a temporary folder that is removed at the end. Where a port
+is taken, the next free one is used.")]
 pub(super) struct Demo {
     /// Where eSMS clients connect
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]

@@ -32,7 +32,7 @@ pub(super) enum Key {
 #[command(after_help = "\
 Examples:
   sodu key issue 9999 --label 'web shop'
-  sodu key issue 9999 --cidr 192.0.2.0/24 --cidr 2001:db8::/32 --expires 2027-12-31")]
+  sodu key issue 9999 --cidr 192.0.2.0/24 --expires 2027-12-31")]
 pub(super) struct Issue {
     /// The account's number
     #[arg(value_parser = account_number())]
@@ -48,7 +48,8 @@ Examples:
   sodu key import 9999 --api-key \"$ESMS_API_KEY\" --secret-key - < secret.txt
   ESMS_SECRET_KEY=… sodu key import 9999 --api-key \"$ESMS_API_KEY\"
 
-Other users of this machine can read a secret that is given as a flag; prefer one of these.")]
+Other users of this machine can read a secret that is given as a flag; prefer
+one of these.")]
 pub(super) struct Import {
     /// The account's number
     #[arg(value_parser = account_number())]

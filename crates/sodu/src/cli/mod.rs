@@ -29,13 +29,13 @@ use output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  sodu demo                                     try it: accounts, keys and a curl call to paste
+  sodu demo                                 accounts, keys, a curl call to paste
   sodu account open --name 'Công ty ABC' --id 9999
-  sodu key issue 9999                           an API key and its secret, for GetBalance
-  sodu topup 9999 500000 -k invoice-2041        money in; -k makes a retry harmless
+  sodu key issue 9999                       an API key and its secret
+  sodu topup 9999 500000 -k invoice-2041    money in; -k makes a retry harmless
   sodu charge 9999 350 -k message-77 --reference sms-77
   sodu statement 9999 --from 2026-07-01
-  sodu serve                                    answer GetBalance on 127.0.0.1:8080
+  sodu serve                                answer GetBalance on 127.0.0.1:8080
 
 A command talks to the server that owns the database, through the socket beside
 it; where none runs, it opens the database itself. Commands that write say on

@@ -19,7 +19,7 @@ use crate::times;
 #[command(after_help = "\
 Examples:
   sodu statement 9999
-  sodu statement 9999 --from 2026-07-01 --to 2026-07-31      July, the 31st included
+  sodu statement 9999 --from 2026-07-01 --to 2026-07-31   # the 31st too
   sodu statement 9999 --format csv > july.csv")]
 pub(super) struct Statement {
     /// The account's number
