@@ -1,0 +1,15 @@
+//! What the rules promise, tested from outside: scenarios as tables, random histories against a naive model, the fold
+//! against every altered field, and the canonical bytes against literal hex.
+//!
+//! No test here knows a storage engine. A failing case of `model` prints its seed and writes it beside this folder, and
+//! the next run begins with it.
+
+#![expect(clippy::arithmetic_side_effects, reason = "a test that overflows panics, which is the failure it should be")]
+
+mod canonical;
+mod content;
+mod fold;
+mod make;
+mod model;
+mod scenarios;
+mod script;
