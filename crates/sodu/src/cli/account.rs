@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Global;
 use super::failure::Failure;
-use super::output::{money, note, text, width};
+use super::output::{JsonList, money, note, text, width};
 use super::session::{Intent, Session, is_interactive, new_key};
 use super::table::{Lean, Table};
 use crate::door::encode;
@@ -195,19 +195,14 @@ impl List {
             ("name", 0, Lean::Left),
         ];
         let mut table = Table::new(&columns, width());
+        let mut list = if session.out.json { Some(JsonList::new("accounts", &mut session.out)?) } else { None };
         let mut cursor = String::new();
-        let mut whole: Vec<Value> = Vec::new();
         let query = self.query.as_deref().map(encode).unwrap_or_default();
         for page in 0.. {
-            let path = format!("/v1/accounts?limit=1000&query={query}&cursor={cursor}");
-            let mut answer = session.get(path).await?;
-            cursor = text(&answer, "next_cursor").to_owned();
-            let accounts = match answer["accounts"].take() {
-                Value::Array(accounts) => accounts,
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => Vec::new(),
-            };
-            if session.out.json {
-                whole.extend(accounts);
+            let answer = session.get(format!("/v1/accounts?limit=1000&query={query}&cursor={cursor}")).await?;
+            let accounts = answer["accounts"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if let Some(list) = &mut list {
+                list.page(accounts, &mut session.out)?;
             } else {
                 let rows: Vec<Vec<String>> = accounts.iter().map(row).collect();
                 table.fit(&rows);
@@ -216,14 +211,13 @@ impl List {
                 }
                 rows.iter().try_for_each(|row| session.out.line(&table.row(row)))?;
             }
+            cursor = text(&answer, "next_cursor").to_owned();
             if cursor.is_empty() {
                 break;
             }
+            session.out.flush()?;
         }
-        if session.out.json {
-            return session.out.json(&json!({ "accounts": whole, "next_cursor": null }));
-        }
-        Ok(())
+        list.map_or(Ok(()), |list| list.end(&mut session.out))
     }
 }
 

@@ -45,6 +45,32 @@ impl Output {
     }
 }
 
+/// A list of the API, written item by item: all its pages as one JSON object.
+pub(super) struct JsonList {
+    is_first: bool,
+}
+
+impl JsonList {
+    /// Begins the list that the API calls `name`.
+    pub(super) fn new(name: &str, out: &mut Output) -> Result<JsonList, Failure> {
+        out.text(&format!("{{\"{name}\":["))?;
+        Ok(JsonList { is_first: true })
+    }
+
+    /// Writes the items of one page.
+    pub(super) fn page(&mut self, items: &[Value], out: &mut Output) -> Result<(), Failure> {
+        items.iter().try_for_each(|item| {
+            let separator = if std::mem::take(&mut self.is_first) { "\n" } else { ",\n" };
+            out.text(&format!("{separator}{item}"))
+        })
+    }
+
+    /// Ends it, as the API ends a last page.
+    pub(super) fn end(self, out: &mut Output) -> Result<(), Failure> {
+        out.text("\n],\"next_cursor\":null}\n")
+    }
+}
+
 /// Writes a line to standard error; if that is closed, nobody wanted it.
 pub(super) fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Global;
 use super::account::account_number;
 use super::failure::Failure;
-use super::output::{Output, grouped, money, text, width};
+use super::output::{JsonList, Output, grouped, money, text, width};
 use super::session::{Intent, Session};
 use super::table::{Lean, Table, cut};
 use crate::door::encode;
@@ -79,7 +79,7 @@ impl Statement {
 /// What the entries are written on.
 enum Paper {
     Table { table: Table, zone: jiff::tz::TimeZone, heading: Option<String> },
-    Json { is_first: bool },
+    Json(JsonList),
     Csv,
 }
 
@@ -120,10 +120,7 @@ impl Paper {
                 ];
                 Paper::Table { table: Table::new(&columns, width()), zone, heading: Some(heading) }
             }
-            Format::Json => {
-                session.out.text("{\"entries\":[")?;
-                Paper::Json { is_first: true }
-            }
+            Format::Json => Paper::Json(JsonList::new("entries", &mut session.out)?),
             Format::Csv => {
                 write_csv(&mut session.out, &CSV_COLUMNS.map(str::to_owned))?;
                 Paper::Csv
@@ -142,10 +139,7 @@ impl Paper {
                 }
                 rows.iter().try_for_each(|row| out.line(&table.row(row)))
             }
-            Paper::Json { is_first } => entries.iter().try_for_each(|entry| {
-                let separator = if std::mem::take(is_first) { "\n" } else { ",\n" };
-                out.text(&format!("{separator}{entry}"))
-            }),
+            Paper::Json(list) => list.page(entries, out),
             Paper::Csv => entries.iter().try_for_each(|entry| {
                 let cell = |name: &str| match &entry[name] {
                     Value::Null => String::new(),
@@ -163,7 +157,7 @@ impl Paper {
     fn end(self, out: &mut Output) -> Result<(), Failure> {
         match self {
             Paper::Table { .. } | Paper::Csv => Ok(()),
-            Paper::Json { .. } => out.text("\n],\"next_cursor\":null}\n"),
+            Paper::Json(list) => list.end(out),
         }
     }
 }
