@@ -24,7 +24,7 @@ pub(crate) fn run() -> Result<()> {
     })?;
     step("planted bugs fit the tree", planted::all_fit)?;
     step("README", readme::run)?;
-    step("crash", || crash::kill(&server::build()?, KILLS, crate::random::Random::fresh_seed()))?;
+    step("crash", || crash::prove(&server::build()?, KILLS, crate::random::Random::fresh_seed()))?;
     step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
     step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;
     step("tests", || run_program(&mut cargo(["test", "--workspace"])))?;

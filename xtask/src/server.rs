@@ -8,6 +8,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -45,6 +46,8 @@ pub(crate) struct Setup<'a> {
 pub(crate) struct Server {
     child: Child,
     pid: Pid,
+    /// Whether it was sent a SIGKILL, after which its id may belong to somebody else at any moment.
+    killed: AtomicBool,
     pub(crate) public: Address,
     /// The Unix socket of the operator API.
     pub(crate) socket: Address,
@@ -66,7 +69,7 @@ impl Server {
 
     /// `kill -9`, and waits for the end.
     pub(crate) fn kill(mut self) -> Result<()> {
-        self.signal(Signal::KILL)?;
+        self.kill_now()?;
         self.ended().map(drop)
     }
 
@@ -83,8 +86,15 @@ impl Server {
         self.ended().map(drop)
     }
 
-    /// Sends the signal without waiting.
-    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+    /// Sends a SIGKILL without waiting, unless one was sent before.
+    pub(crate) fn kill_now(&self) -> Result<()> {
+        if self.killed.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.signal(Signal::KILL)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
         kill_process(self.pid, signal).context("cannot signal the server")
     }
 
@@ -104,7 +114,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         // A server that already ended was reaped by `ended`; its id must not be signalled any more.
         if matches!(self.child.try_wait(), Ok(None)) {
-            kill_process(self.pid, Signal::KILL).ok();
+            self.kill_now().ok();
             self.child.wait().ok();
         }
     }
@@ -163,7 +173,7 @@ impl Starting {
         let pid = owner(&self.socket)?;
         let child = self.child.take().context("the server was waited for already")?;
         let (public, socket) = (Address::Tcp(self.public), Address::Unix(self.socket.clone()));
-        Ok(Server { child, pid, public, socket, ready_after })
+        Ok(Server { child, pid, killed: AtomicBool::new(false), public, socket, ready_after })
     }
 
     fn printed(&self) -> String {

@@ -158,7 +158,7 @@ impl Deck {
         let account =
             if self.random.chance(30) { self.random.index(5) } else { self.random.index(self.accounts.len()) };
         let (kind, amount) = match self.random.below(10) {
-            0..3 => (Kind::Topup, self.random.amount(120_000)),
+            0..3 => (Kind::Topup, self.random.amount(100_000)),
             3..9 => (Kind::Charge, self.random.amount(60_000)),
             _ if self.random.chance(50) => (Kind::Adjust, self.random.amount(20_000)),
             _ => (Kind::Adjust, -self.random.amount(20_000)),

@@ -11,6 +11,7 @@ mod round;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -24,17 +25,22 @@ use crate::random::Random;
 use crate::server::{self, Server, Setup, Starting};
 use book::Book;
 use command::Deck;
+use round::End;
 
 const ACCOUNTS: u64 = 100;
 /// A round is killed after at most so many answers.
 const ANSWERS_MAX: u64 = 10_000;
+/// In so many of a hundred rounds the disk is slow: strace delays each write to a file. A commit is then long under way, and
+/// a server that vouches for it too early is caught by the kill.
+const SLOW_PERCENT: u64 = 30;
+const SLOW_ANSWERS_MAX: u64 = 500;
 /// The first round goes on for so many: what is written behind the commits, a generation of keys at a time, is under way
 /// in the rounds after it.
 const FIRST_ANSWERS: u64 = 200_000;
 /// After so many kills `sodu verify` looks at the database before the server does.
 const VERIFY_EVERY: u32 = 10;
 /// A planted bug must show itself within so many kills.
-pub(crate) const PLANTED_KILLS_MAX: u32 = 60;
+const PLANTED_KILLS_MAX: u32 = 60;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -52,30 +58,40 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let seed = arguments.seed.unwrap_or_else(Random::fresh_seed);
     match &arguments.plant {
-        None => kill(&server::build()?, arguments.kills, seed),
-        Some(name) => planted::each(name, planted::CRASH, |name, binary| match kill(binary, PLANTED_KILLS_MAX, seed) {
-            Ok(()) => bail!("{name} was not found within {PLANTED_KILLS_MAX} kills (seed {seed})"),
-            Err(error) => error.downcast::<Contradiction>().map(|found| found.0),
+        None => prove(&server::build()?, arguments.kills, seed),
+        Some(name) => planted::each(name, planted::CRASH, |name, binary| {
+            let folder = new_folder()?;
+            match kill(binary, folder.path(), PLANTED_KILLS_MAX, seed) {
+                Ok(()) => bail!("{name} was not found within {PLANTED_KILLS_MAX} kills (seed {seed})"),
+                Err(error) => error.downcast::<Contradiction>().map(|found| found.0),
+            }
         }),
     }
 }
 
-/// Kills `binary` so many times; a [`Contradiction`] says what it did wrong.
-pub(crate) fn kill(binary: &Path, kills: u32, seed: u64) -> Result<()> {
-    println!("crash: {kills} kills, seed {seed}");
-    let folder = tempfile::Builder::new().prefix("crash-").tempdir_in(programs::target())?;
-    let mut run = Run::new(binary, folder.path(), seed);
-    let outcome = run.all(kills);
-    let contradiction = run.contradiction();
-    if outcome.is_err() || contradiction.is_some() {
+/// Kills `binary` so many times. After a failure the database and the server's log are kept.
+pub(crate) fn prove(binary: &Path, kills: u32, seed: u64) -> Result<()> {
+    let folder = new_folder()?;
+    kill(binary, folder.path(), kills, seed).map_err(|error| {
         let kept = folder.keep();
-        let replay = format!("seed {seed}, kill {}; database and log are kept in {}", run.kills, kept.display());
-        return match contradiction {
-            Some(what) => Err(Contradiction(format!("{what}\n({replay})")).into()),
-            None => outcome.context(replay),
-        };
+        error.context(format!("database and log are kept in {}", kept.display()))
+    })
+}
+
+/// Kills `binary` so many times in `folder`; a [`Contradiction`] says what it did wrong.
+fn kill(binary: &Path, folder: &Path, kills: u32, seed: u64) -> Result<()> {
+    programs::need("strace", "strace")?;
+    println!("crash: {kills} kills, seed {seed}");
+    let mut run = Run::new(binary, folder, seed);
+    let outcome = run.all(kills);
+    match run.contradiction() {
+        Some(what) => Err(Contradiction(format!("{what}\n(seed {seed}, after {} kills)", run.kills)).into()),
+        None => outcome.with_context(|| format!("seed {seed}, after {} kills", run.kills)),
     }
-    Ok(())
+}
+
+fn new_folder() -> Result<tempfile::TempDir> {
+    Ok(tempfile::Builder::new().prefix("crash-").tempdir_in(programs::target())?)
 }
 
 struct Run<'a> {
@@ -87,6 +103,8 @@ struct Run<'a> {
     book: Book,
     deck: Deck,
     kills: u32,
+    /// Whether the disk is slow in this round.
+    is_slow: bool,
 }
 
 impl<'a> Run<'a> {
@@ -101,7 +119,7 @@ impl<'a> Run<'a> {
         let accounts: Vec<Account> = (0..ACCOUNTS).map(account).collect();
         let deck = Deck::new(Random::new(seed ^ 0xdeca), &accounts);
         let (database, log) = (folder.join("sodu.db"), folder.join("sodu.log"));
-        Run { binary, database, log, random, book: Book::new(&accounts), deck, accounts, kills: 0 }
+        Run { binary, database, log, random, book: Book::new(&accounts), deck, accounts, kills: 0, is_slow: false }
     }
 
     fn all(&mut self, kills: u32) -> Result<()> {
@@ -116,10 +134,14 @@ impl<'a> Run<'a> {
                 Some(first) => first,
                 None => self.restart()?,
             };
-            let answers = 1 + self.random.below(ANSWERS_MAX);
-            let fatal = if self.kills == 0 { FIRST_ANSWERS } else { answers };
-            let killed = round::play(running, &mut self.book, &mut self.deck, Some(fatal), self.random.next())?;
-            killed.kill()?;
+            let answers = 1 + self.random.below(if self.is_slow { SLOW_ANSWERS_MAX } else { ANSWERS_MAX });
+            let end = match self.random.chance(50) {
+                _ if self.kills == 0 => End::Answer(FIRST_ANSWERS),
+                true => End::Answer(answers),
+                false => End::Reading(answers),
+            };
+            round::play(&running, &mut self.book, &mut self.deck, end, self.random.next())?;
+            running.kill()?;
             self.kills += 1;
         }
         if !self.book.findings.is_empty() {
@@ -134,11 +156,12 @@ impl<'a> Run<'a> {
             self.verify();
         }
         if self.random.chance(15) {
-            let starting = Starting::spawn(&self.setup())?;
+            let starting = Starting::spawn(&self.setup(&[]))?;
             // Not a wait for anything: the fault to be injected is a kill at a random moment of the start.
             std::thread::sleep(Duration::from_micros(self.random.below(40_000)));
             drop(starting);
         }
+        self.is_slow = self.random.chance(SLOW_PERCENT);
         let server = self.start()?;
         self.between(&server)?;
         Ok(server)
@@ -155,7 +178,7 @@ impl<'a> Run<'a> {
     fn end(&mut self, elapsed: Duration) -> Result<()> {
         let server = self.restart()?;
         let seed = self.random.next();
-        let server = round::play(server, &mut self.book, &mut self.deck, None, seed)?;
+        round::play(&server, &mut self.book, &mut self.deck, End::Drained, seed)?;
         audit::audit(&mut self.book, &server)?;
         server.stop()?;
         self.verify();
@@ -187,11 +210,14 @@ impl<'a> Run<'a> {
         Some(format!("{} contradictions, the first:\n{first}", findings.len()))
     }
 
-    fn setup(&self) -> Setup<'_> {
-        Setup { binary: self.binary, database: &self.database, log: &self.log, prefix: &[], flags: &[] }
+    fn start(&self) -> Result<Server> {
+        let slow = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64"];
+        let slow = slow.into_iter().chain(["-e", "inject=pwrite64:delay_enter=300"]).map(OsString::from);
+        let prefix: Vec<OsString> = if self.is_slow { slow.collect() } else { Vec::new() };
+        Server::start(&self.setup(&prefix)).context("the server did not start")
     }
 
-    fn start(&self) -> Result<Server> {
-        Server::start(&self.setup()).context("the server did not start")
+    fn setup<'s>(&'s self, prefix: &'s [OsString]) -> Setup<'s> {
+        Setup { binary: self.binary, database: &self.database, log: &self.log, prefix, flags: &[] }
     }
 }

@@ -1,7 +1,7 @@
 //! One round: sixty-four callers and a few readers on a running server, until it is killed or they have nothing left.
 //!
-//! The kill falls after a number of answers that the seed decides, in the middle of whatever the callers are doing
-//! then. A connection that breaks before the kill is a finding.
+//! The kill falls right after an answer, or right after a reading that shows an entry of which nobody has been told yet:
+//! the two moments at which a server that vouched too early is caught. The seed decides after how many answers. A connection that breaks before the kill is a finding.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -9,8 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
-use rustix::process::Signal;
+use anyhow::{Result, ensure};
 
 use super::book::{Book, Figure, Sighting};
 use super::command::{Card, Deck};
@@ -25,60 +24,61 @@ const READERS: usize = 4;
 /// Long enough for any number of answers that is asked for here.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// What ends a round.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// The deck has nothing left.
+    Drained,
+    /// A kill, right after so many answers.
+    Answer(u64),
+    /// A kill, right after the first reading beyond so many answers that is ahead of all acknowledgements.
+    Reading(u64),
+}
+
 /// What callers and readers share.
 struct Table<'a> {
     server: &'a Server,
     book: Mutex<&'a mut Book>,
     deck: Mutex<&'a mut Deck>,
     answers: AtomicU64,
-    /// After how many answers the kill falls, if it does.
-    fatal: Option<u64>,
+    end: End,
     over: AtomicBool,
+    /// Tells that the server was killed, or that there is a finding.
+    ended: Sender<()>,
 }
 
-/// Lets everybody call until the server is killed after `fatal` answers, or until the deck has nothing left.
-pub(crate) fn play(server: Server, book: &mut Book, deck: &mut Deck, fatal: Option<u64>, seed: u64) -> Result<Server> {
-    deck.goes_on = fatal.is_some();
+/// Lets everybody call until the round ends; the server is then dead, unless the deck was drained.
+pub(crate) fn play(server: &Server, book: &mut Book, deck: &mut Deck, end: End, seed: u64) -> Result<()> {
+    deck.goes_on = end != End::Drained;
+    let (ended, end_seen) = channel();
     let table = Table {
-        server: &server,
+        server,
         book: Mutex::new(book),
         deck: Mutex::new(deck),
         answers: AtomicU64::new(0),
-        fatal,
+        end,
         over: AtomicBool::new(false),
+        ended,
     };
-    let outcome = thread::scope(|scope| {
-        let (reached, kill) = channel();
-        let callers: Vec<_> = (0..CALLERS)
-            .map(|_| {
-                let reached = reached.clone();
-                scope.spawn(|| call(&table, reached))
-            })
-            .collect();
-        drop(reached);
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(|| call(&table))).collect();
         for reader in 0..READERS {
             let random = Random::new(seed.wrapping_add(reader as u64));
             let table = &table;
             scope
                 .spawn(move || if reader % 2 == 0 { read_public(table, random) } else { read_operator(table, random) });
         }
-        let signalled = kill.recv_timeout(PATIENCE);
-        if fatal.is_none() {
+        if end == End::Drained {
             callers.into_iter().for_each(|caller| drop(caller.join()));
+            table.over.store(true, Ordering::SeqCst);
+            return Ok(());
         }
-        table.over.store(true, Ordering::SeqCst);
-        match (fatal, signalled) {
-            (Some(_), Ok(())) => table.server.signal(Signal::KILL),
-            (Some(answers), Err(_)) if table.book().findings.is_empty() => {
-                // Callers and readers must be let go before the scope can end.
-                table.server.signal(Signal::KILL)?;
-                bail!("the server gave fewer than {answers} answers in {PATIENCE:?}")
-            }
-            (Some(_), Err(_)) => table.server.signal(Signal::KILL),
-            (None, _) => Ok(()),
-        }
-    });
-    outcome.map(|()| server)
+        let seen = end_seen.recv_timeout(PATIENCE);
+        // Whatever came, callers and readers must be let go before the scope can end.
+        table.kill();
+        ensure!(seen.is_ok(), "no kill in {PATIENCE:?}: the server answers too slowly for {end:?}");
+        Ok(())
+    })
 }
 
 impl<'a> Table<'a> {
@@ -88,6 +88,13 @@ impl<'a> Table<'a> {
 
     fn deal(&self) -> Option<Card> {
         self.deck.lock().expect("no caller panics while it takes a card").deal()
+    }
+
+    /// Kills the server; from now on connections may break.
+    fn kill(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.server.kill_now().ok();
+        self.ended.send(()).ok();
     }
 
     fn is_over(&self) -> bool {
@@ -103,7 +110,7 @@ impl<'a> Table<'a> {
 }
 
 /// One caller: sends card after card.
-fn call(table: &Table<'_>, reached: Sender<()>) {
+fn call(table: &Table<'_>) {
     let mut operator = match Operator::open(&table.server.socket) {
         Ok(operator) => operator,
         Err(error) => return table.broken("a caller", &error),
@@ -118,6 +125,10 @@ fn call(table: &Table<'_>, reached: Sender<()>) {
                 (command.clone(), operator.post(&command.path(), &command.key, &command.body()).map(Ok))
             }
         };
+        let answers = table.answers.fetch_add(u64::from(sent.is_ok()), Ordering::SeqCst) + 1;
+        if sent.is_ok() && table.end == End::Answer(answers) {
+            table.kill();
+        }
         match sent {
             Ok(Ok(answer)) => table.book().answered(&command, &answer),
             Ok(Err(answer)) => table.book().misused(&command, &answer),
@@ -126,12 +137,8 @@ fn call(table: &Table<'_>, reached: Sender<()>) {
                 return table.broken("a caller", &error);
             }
         }
-        let answers = table.answers.fetch_add(1, Ordering::SeqCst) + 1;
-        if table.fatal == Some(answers) {
-            reached.send(()).ok();
-        }
         if !table.book().findings.is_empty() {
-            reached.send(()).ok();
+            table.ended.send(()).ok();
             return;
         }
     }
@@ -156,7 +163,13 @@ fn read_operator(table: &Table<'_>, mut random: Random) {
     while !table.is_over() {
         let (index, account, floor) = choose(table, &mut random);
         match operator.balance(account.id) {
-            Ok(Ok((posted, last))) => note(table, index, Sighting { figure: Figure::Posted(posted, last), floor }),
+            Ok(Ok((posted, last))) => {
+                let due = |answers| table.answers.load(Ordering::SeqCst) >= answers;
+                if last > floor && matches!(table.end, End::Reading(answers) if due(answers)) {
+                    table.kill();
+                }
+                note(table, index, Sighting { figure: Figure::Posted(posted, last), floor });
+            }
             Ok(Err(wrong)) => table.book().find(wrong.to_string()),
             Err(error) => return table.broken("a reader", &error),
         }
