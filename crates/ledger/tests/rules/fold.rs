@@ -227,6 +227,7 @@ fn a_well_sealed_lie_is_named() {
     let charge = truth(make::charge(70));
     let status = truth(ledger::Movement::Status { status: Status::Locked, reason: None });
     let limit = truth(ledger::Movement::Limit { credit_limit: make::minor(3), reason: None });
+    let void = Entry { kind: Kind::Void, posted_after: account.posted, ..charge.clone() };
     let lies = [
         ("a gap", Broken::Number { expected: 2 }, Entry { number: 3, ..charge.clone() }),
         ("a doubled number", Broken::Number { expected: 2 }, Entry { number: 1, ..charge.clone() }),
@@ -244,6 +245,17 @@ fn a_well_sealed_lie_is_named() {
         ("a limit that pays", Broken::Posted, Entry { posted_after: make::minor(101), ..limit }),
         ("a hold ended by a charge", Broken::Held, Entry { held_after: make::minor(0), ..charge.clone() }),
         ("a hold made by a status", Broken::Held, Entry { held_after: make::minor(41), ..status }),
+        (
+            "more released than held",
+            Broken::Held,
+            Entry { amount: make::minor(41), held_after: make::minor(-1), ..void.clone() },
+        ),
+        (
+            "less released than said",
+            Broken::Held,
+            Entry { amount: make::minor(9), held_after: make::minor(32), ..void },
+        ),
+        ("a capture that releases nothing", Broken::Held, Entry { kind: Kind::Capture, ..charge.clone() }),
     ];
     for (what, broken, lie) in lies {
         let lie = make::sealed(account.hash, lie);

@@ -4,4 +4,5 @@ mod accounts;
 mod bench;
 mod credentials;
 mod disk;
+mod model;
 mod movements;
