@@ -37,7 +37,7 @@ impl Disk {
         match &event.call {
             Call::Write { file, .. } | Call::Truncate { file, .. } => self.file(*file).under_way.push(event.clone()),
             Call::Sync { file } => self.file(*file).sync(event.began),
-            Call::Send { .. } => {}
+            Call::Send { .. } | Call::Removal => {}
         }
     }
 
@@ -78,7 +78,7 @@ impl Kept {
                     self.synced[offset..end].copy_from_slice(&bytes);
                 }
                 Call::Truncate { length, .. } => self.synced.resize(length, 0),
-                Call::Sync { .. } | Call::Send { .. } => {}
+                Call::Sync { .. } | Call::Send { .. } | Call::Removal => {}
             }
         }
     }

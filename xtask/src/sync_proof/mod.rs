@@ -170,7 +170,8 @@ fn trace_calls(binary: &Path, folder: &Path, callers: u64) -> Result<Traced> {
         let told = callers.into_iter().map(|caller| caller.join().expect("a caller does not panic"));
         told.collect::<Result<Vec<_>>>()
     })?;
-    server.kill()?;
+    // Not killed: the trace would lack the end of a call that was under way.
+    server.stop()?;
     Ok(Traced { before, events: read_trace(&file, &database)?, told: told.into_iter().flatten().collect() })
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn prove(binary: &Path) -> Result<()> {
     let answer = in_doubt.send(&mut Operator::open(&server.socket)?)?;
     ensure!(matches!(answer.status, 200 | 201), "a movement sent again was not made: {answer:?}");
     told.insert(in_doubt.key.clone(), (in_doubt.account, Entry::read(&answer.body["entry"])?));
-    server.kill()?;
+    server.stop()?;
     let events = read_trace(&trace_file, &database)?;
     let acknowledged = order::acknowledgements(&events).map_err(|what| anyhow!(what))?;
     let line = acknowledged.first().context("the trace does not have the answer")?.began;

@@ -32,6 +32,8 @@ pub(crate) enum Call {
     Sync { file: File },
     /// Bytes to anything else: an answer, if they begin like one.
     Send { bytes: Vec<u8> },
+    /// The WAL is removed: the server has copied it into the database and stops.
+    Removal,
 }
 
 /// The two files that hold the ledger.
@@ -55,7 +57,7 @@ pub(crate) fn kill_at_sync(nth: u32) -> [OsString; 2] {
     ["-e".into(), format!("inject=fdatasync,fsync:signal=KILL:when={nth}").into()]
 }
 
-/// Reads a trace of a server whose database file is `database`.
+/// Reads a trace of a server whose database file is `database`, up to where it removes its WAL to stop.
 pub(crate) fn read(text: &str, database: &str) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     let mut unfinished: HashMap<&str, (usize, String)> = HashMap::new();
@@ -74,8 +76,10 @@ pub(crate) fn read(text: &str, database: &str) -> Result<Vec<Event>> {
                 (began, begun + end)
             }
         };
-        if let Some(call) = read_call(&whole, database).with_context(|| format!("in the trace: {whole:.200}"))? {
-            events.push(Event { began, ended: line_number, call });
+        match read_call(&whole, database).with_context(|| format!("in the trace: {whole:.200}"))? {
+            Some(Call::Removal) => break,
+            Some(call) => events.push(Event { began, ended: line_number, call }),
+            None => {}
         }
     }
     Ok(events)
@@ -104,10 +108,11 @@ fn read_call(text: &str, database: &str) -> Result<Option<Call>> {
             bytes.truncate(result);
             Some(Call::Write { file, offset: numbers().next().context("no offset")?.parse()?, bytes })
         }
+        ("unlink", _) if strings(arguments)? == format!("{database}-wal").into_bytes() => Some(Call::Removal),
         ("rename" | "renameat" | "renameat2" | "unlink" | "unlinkat", _) => {
             let path = String::from_utf8_lossy(&strings(arguments)?).into_owned();
-            let ours = path.contains(database) && (path.ends_with(database) || path.ends_with("-wal"));
-            ensure!(!ours, "the server renamed or removed {path} while it ran; this check knows no such thing");
+            let ours = path.ends_with(database) || path.ends_with(&format!("{database}-wal"));
+            ensure!(!ours, "the server used {name} on {path}; this check must learn what that does");
             None
         }
         (_, Some(_)) => bail!("the server used {name} on its database; this check must learn what that does"),
