@@ -50,6 +50,19 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// Copies the whole log into the database file and syncs both, so that whatever can be read is durable.
+///
+/// A process that was killed before its sync, or a sync that failed, leaves pages that read well and are not on disk. Copying
+/// writes them again, and only its own sync lets it succeed; nothing read before it may be acknowledged.
+pub(crate) fn settle(connection: &Connection) -> Result<(), OpenError> {
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    match busy {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(OpenError::Io("another process still reads the old log; try again when it is done".into())),
+        Err(error) => Err(OpenError::Io(format!("the log cannot be copied into the database: {error}"))),
+    }
+}
+
 /// A connection that can only read.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;

@@ -99,6 +99,7 @@ impl Store {
             schema::create_file(path)?;
         }
         let db = schema::open_writer(path)?;
+        schema::settle(&db)?;
         let damaged = |error: rusqlite::Error| OpenError::Damaged(error.to_string());
         let (accounts, credentials) = load::sizes(&db).map_err(damaged)?;
         let (uses, uses_waiting) = channel();

@@ -276,19 +276,13 @@ impl Writer {
     }
 
     /// A new connection, with everything in the log copied into the database and synced, and memory brought up to it.
-    ///
-    /// The checkpoint is what makes sure: a sync that failed once may leave pages that read well and are not on disk, but
-    /// copying them writes them again, and only its own sync lets it succeed.
     fn reopen(&mut self) -> Result<(), Box<dyn std::error::Error>> {
         if !self.db.is_autocommit() {
             // Whatever it says: the connection is given up, and what it had not committed goes with it.
             drop(self.db.execute_batch("ROLLBACK"));
         }
         let db = schema::open_writer(&self.shared.url.path)?;
-        let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if busy != 0 {
-            return Err("a reader still holds the old log; it will be tried again".into());
-        }
+        schema::settle(&db)?;
         let before = self.loaded.last_row;
         let loaded =
             load::load(&self.shared.url.path, &self.shared.accounts, &self.shared.credentials, &mut self.heads)?;
