@@ -33,7 +33,9 @@ pub fn init(log: &Log) -> Result<(), TryInitError> {
 /// Own crates at `level`, everything else at `warn` or what is more severe.
 fn levels(level: LevelFilter) -> Targets {
     let others = level.min(LevelFilter::WARN);
-    Targets::new().with_default(others).with_targets(["sodu", "store", "ledger", "wire"].map(|own| (own, level)))
+    let own = ["sodu", "store", "ledger", "wire"].map(|target| (target, level));
+    // Any scanner could fill the log with what rustls thinks of its alerts; failed handshakes are counted.
+    Targets::new().with_default(others).with_targets(own).with_target("rustls", LevelFilter::OFF)
 }
 
 fn json<W>(writer: W) -> Box<dyn Layer<Registry> + Send + Sync>
@@ -59,7 +61,8 @@ mod tests {
     fn libraries_are_kept_quiet() {
         let levels = levels(LevelFilter::DEBUG);
         assert!(levels.would_enable("sodu::public", &tracing::Level::DEBUG));
-        assert!(!levels.would_enable("rustls::server", &tracing::Level::INFO));
-        assert!(levels.would_enable("rustls::server", &tracing::Level::WARN));
+        assert!(!levels.would_enable("axum::serve", &tracing::Level::INFO));
+        assert!(levels.would_enable("axum::serve", &tracing::Level::WARN));
+        assert!(!levels.would_enable("rustls::server", &tracing::Level::ERROR));
     }
 }

@@ -1,8 +1,8 @@
 //! The operator's side: `/v1` on a Unix socket beside the database, health and metrics there and on a TCP listener.
 //!
 //! Over TCP there is no `/v1` until there are operators to log in. The socket needs none: only the user who owns the
-//! database may connect (mode 0600), and the kernel says who calls, which is what entries record. Runs on a runtime of its
-//! own, so that no operator slows an eSMS client down.
+//! database may connect (mode 0600), and the kernel says who calls, which is what entries record. Runs on a runtime of
+//! its own, so that no operator slows an eSMS client down.
 
 mod actor;
 mod connection;
@@ -79,7 +79,8 @@ impl Ops {
         self.runtime.spawn(future);
     }
 
-    /// Takes no further connections and requests, and waits for those in flight until `deadline`, but at least a second.
+    /// Takes no further connections and requests, and waits for those in flight until `deadline`, but at least for a
+    /// second.
     pub(crate) fn stop(mut self, deadline: Instant) {
         self.stop.send_replace(true);
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));

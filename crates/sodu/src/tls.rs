@@ -26,7 +26,8 @@ pub fn server(files: &TlsFiles) -> anyhow::Result<Arc<ServerConfig>> {
     let unfit = || {
         let (cert, key) = (files.cert.display(), files.key.display());
         format!(
-            "the certificate in {cert} and the key in {key} cannot be used together: are they of the same certificate, its own first?"
+            "the certificate in {cert} and the key in {key} cannot be used together: is the key that of the first \
+             certificate in the chain?"
         )
     };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -57,8 +57,8 @@ fn no_operators() -> Response {
         "type": "about:blank",
         "title": "Not Found",
         "status": 404,
-        "detail": "This listener serves /healthz, /readyz and /metrics. /v1 is served over TCP once operators can log in; \
-                   until then the command line reaches it through the Unix socket beside the database.",
+        "detail": "This listener serves /healthz, /readyz and /metrics. /v1 comes over TCP once operators can log \
+                   in; until then the command line reaches it through the Unix socket beside the database.",
     });
     let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
     (StatusCode::NOT_FOUND, content_type, problem.to_string()).into_response()

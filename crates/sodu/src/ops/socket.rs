@@ -44,8 +44,8 @@ pub(crate) fn socket(database: &DatabaseUrl) -> anyhow::Result<(SocketFile, Unix
     let length = path.as_os_str().as_bytes().len();
     if length > PATH_LEN_MAX {
         bail!(
-            "the database's path is too long for the socket beside it: {} has {length} bytes and may have {PATH_LEN_MAX}; \
-             choose a shorter one with --database",
+            "the database's path is too long for the socket beside it: {} has {length} bytes and may have \
+             {PATH_LEN_MAX}; choose a shorter one with --database",
             path.display()
         );
     }

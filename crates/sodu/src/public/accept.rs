@@ -65,7 +65,7 @@ async fn accept(listener: &tokio::net::TcpListener, thread: &Arc<Thread>) {
             }
             Err(error) if is_exhaustion(&error) => {
                 if exhausted.is_due() {
-                    warn!(%error, "no connection can be accepted; raise the limit on open files or lower connections_max");
+                    warn!(%error, "nobody can be accepted; raise the limit on open files or lower connections_max");
                 }
                 tokio::time::sleep(BACK_OFF).await;
             }

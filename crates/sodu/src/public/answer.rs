@@ -1,8 +1,8 @@
 //! One GetBalance request, from its head to its answer.
 //!
 //! The order of checks is the contract's (esms-wire, section 4): key and secret, then the caller's address, then the
-//! account's status. Unknown, wrong, revoked and expired credentials take the same path and get the same bytes. The path
-//! of a request may carry keys: it is only ever matched here, never shown.
+//! account's status. Unknown, wrong, revoked and expired credentials take the same path and get the same bytes. The
+//! path of a request may carry keys: it is only ever matched here, never shown.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub(super) async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Res
     if !body.is_end_stream() {
         visit.lingers.store(true, Ordering::Relaxed);
     }
-    Ok(visit.done(label, began, reply, headers))
+    Ok(visit.done(label, began, reply.not_kept(), headers))
 }
 
 /// Whether calls on that route are made with that method.

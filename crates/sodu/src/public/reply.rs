@@ -1,7 +1,8 @@
 //! HTTP around an eSMS answer: status, headers, and the sentences for what never reaches the contract.
 //!
 //! Every answer may be read by scripts of any origin: what it says depends only on the keys that the request itself
-//! carried, and credentials of the browser are never allowed along. Nothing may be cached: a balance is true now.
+//! carried, and credentials of the browser are never allowed along. No answer to a GET may be kept by a cache: a
+//! balance is true now. An answer to a POST is kept by none anyway (RFC 9110, section 9.3.3).
 
 use std::io::Cursor;
 
@@ -36,12 +37,19 @@ pub(super) struct Reply {
     allow: &'static str,
     /// Whether the connection ends with it.
     closes: bool,
+    /// Whether a cache could keep it if it were not told otherwise.
+    could_be_kept: bool,
 }
 
 impl Reply {
     /// An answer of the contract itself.
     pub(super) fn new(outcome: Outcome, format: Format, answer: Answer<'static>) -> Reply {
-        Reply { outcome, format, answer, allow: "", closes: false }
+        Reply { outcome, format, answer, allow: "", closes: false, could_be_kept: false }
+    }
+
+    /// The same, as an answer to what may be a GET.
+    pub(super) fn not_kept(self) -> Reply {
+        Reply { could_be_kept: true, ..self }
     }
 
     fn unknown(outcome: Outcome, format: Format, message: &'static str) -> Reply {
@@ -116,13 +124,15 @@ impl Reply {
                 Format::Xml => &XML,
             };
             headers.insert(CONTENT_TYPE, content_type.clone());
-            headers.insert(CACHE_CONTROL, NO_STORE.clone());
             body.reserve(ANSWER_LEN);
             wire::write(self.format, &self.answer, &mut body);
         }
         let status = self.outcome.status();
         if !self.allow.is_empty() {
             headers.insert(ALLOW, HeaderValue::from_static(self.allow));
+        }
+        if self.could_be_kept {
+            headers.insert(CACHE_CONTROL, NO_STORE.clone());
         }
         if self.closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -1,4 +1,4 @@
-//! The fourteen clients of esms-wire, section 3: what each one sends, byte for byte, and what it relies on in the answer.
+//! The fourteen clients of esms-wire, section 3: what each one sends, byte for byte, and what it relies on.
 
 use serde_json::Value;
 

@@ -109,8 +109,8 @@ fn who_moved_money_over_the_socket_is_recorded() {
     let mut client = server.local();
     let body = r#"{"amount":"5"}"#;
     client.send(format!(
-        "POST /v1/accounts/9999/topups HTTP/1.1\r\nHost: x\r\nIdempotency-Key: t-1\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
+        "POST /v1/accounts/9999/topups HTTP/1.1\r\nHost: x\r\nIdempotency-Key: t-1\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     ));
     let response = client.response();
