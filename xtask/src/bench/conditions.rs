@@ -14,7 +14,9 @@ pub(crate) fn conditions(folder: &Path, tools: &[(&Path, &str)]) -> String {
             text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':').map(|(_, value)| value.trim()));
         value.unwrap_or("unknown").to_owned()
     };
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    // Counted here, since this process may have been kept on one of them.
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut command = std::process::Command::new("stat");
     let file_system = programs::output(command.args(["--file-system", "--format=%T"]).arg(folder));
