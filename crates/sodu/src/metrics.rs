@@ -149,7 +149,7 @@ fn render_ledger(out: &mut Exposition, store: &Store) {
     let help = "Movements decided in those commits; divided by sodu_commits_total, the size of a batch.";
     single("sodu_commit_movements_total", "counter", help, stats.commands);
     out.family("sodu_commit_seconds_total", "counter", "Time spent in commits.");
-    out.sample("sodu_commit_seconds_total", &[], exposition::seconds(stats.commit_us));
+    out.sample("sodu_commit_seconds_total", &[], exposition::seconds(stats.commit_us.saturating_mul(1000)));
     let metered = store.metered_accounts();
     out.family("sodu_account_balance", "gauge", "Posted less held, of the accounts marked for it.");
     for account in &metered {

@@ -31,16 +31,16 @@ impl Exposition {
         labels: &[(&str, &str)],
         parts: impl Iterator<Item = &'a Histogram>,
     ) {
-        let (buckets, sum_us) = Histogram::sum(parts);
+        let (buckets, sum_ns) = Histogram::sum(parts);
         let mut cumulated = 0;
         for (index, bucket) in buckets.iter().enumerate() {
             cumulated += bucket;
-            let bound = BOUNDS_US.get(index).map_or("+Inf".to_owned(), |bound| seconds(*bound));
+            let bound = BOUNDS_US.get(index).map_or("+Inf".to_owned(), |bound| seconds(*bound * 1000));
             self.write(format_args!("{name}_bucket"));
             self.labels(labels.iter().copied().chain([("le", bound.as_str())]));
             self.write(format_args!(" {cumulated}\n"));
         }
-        self.sample(&format!("{name}_sum"), labels, seconds(sum_us));
+        self.sample(&format!("{name}_sum"), labels, seconds(sum_ns));
         self.sample(&format!("{name}_count"), labels, cumulated);
     }
 
@@ -75,9 +75,9 @@ impl Exposition {
     }
 }
 
-/// Microseconds as a decimal of seconds, without trailing zeros.
-pub(super) fn seconds(us: u64) -> String {
-    let text = format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
+/// Nanoseconds as a decimal of seconds, without trailing zeros.
+pub(super) fn seconds(ns: u64) -> String {
+    let text = format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
@@ -96,8 +96,8 @@ mod tests {
     #[test]
     fn seconds_are_exact() {
         assert_eq!(seconds(0), "0");
-        assert_eq!(seconds(50), "0.00005");
-        assert_eq!(seconds(1_500_000), "1.5");
-        assert_eq!(seconds(10_000_000), "10");
+        assert_eq!(seconds(50), "0.00000005");
+        assert_eq!(seconds(1_500_000_000), "1.5");
+        assert_eq!(seconds(10_000_000_000), "10");
     }
 }

@@ -14,7 +14,7 @@ pub(super) const BOUNDS_US: [u64; 13] =
 #[derive(Default)]
 pub(super) struct Histogram {
     buckets: [AtomicU64; BOUNDS_US.len() + 1],
-    sum_us: AtomicU64,
+    sum_ns: AtomicU64,
 }
 
 impl Histogram {
@@ -23,17 +23,17 @@ impl Histogram {
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS_US.iter().position(|bound| took_us <= *bound).unwrap_or(BOUNDS_US.len());
         self.buckets[bucket].fetch_add(1, Relaxed);
-        self.sum_us.fetch_add(took_us, Relaxed);
+        self.sum_ns.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// The buckets and the sum in microseconds over several histograms.
+    /// The buckets and the sum in nanoseconds over several histograms.
     pub(super) fn sum<'a>(parts: impl Iterator<Item = &'a Histogram>) -> ([u64; BOUNDS_US.len() + 1], u64) {
         let mut buckets = [0; BOUNDS_US.len() + 1];
-        let mut sum_us = 0;
+        let mut sum_ns = 0;
         for part in parts {
             buckets.iter_mut().zip(&part.buckets).for_each(|(sum, bucket)| *sum += bucket.load(Relaxed));
-            sum_us += part.sum_us.load(Relaxed);
+            sum_ns += part.sum_ns.load(Relaxed);
         }
-        (buckets, sum_us)
+        (buckets, sum_ns)
     }
 }
