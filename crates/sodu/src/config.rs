@@ -57,6 +57,8 @@ pub struct Config {
     pub queue_len_max: usize,
     /// How many days a refused idempotency key stays used up.
     pub refusal_days: u32,
+    /// How many refusals of one account are kept within one second; further ones are turned away undecided.
+    pub refusals_per_second: u32,
     /// How long a stop waits for requests that are being answered.
     pub shutdown_timeout: Duration,
     /// What is logged, and how.
@@ -161,6 +163,7 @@ impl Default for Config {
             connections_max: 10_000,
             queue_len_max: 32_768,
             refusal_days: 30,
+            refusals_per_second: 20,
             shutdown_timeout: Duration::from_secs(10),
             log: Log { format: LogFormat::Auto, level: LevelFilter::INFO },
             time_zone: TimeZone::system(),

@@ -9,10 +9,14 @@ mod backup;
 mod batch;
 mod digest;
 mod follow;
+mod holds;
 mod index;
 mod load;
 mod memory;
+mod open;
 mod own;
+mod perform;
+mod refused;
 mod rows;
 mod schema;
 mod settings;
@@ -26,7 +30,7 @@ mod writer;
 pub use backup::restore;
 pub use store::{Grant, Store};
 pub use types::{
-    AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, NewAccount, NewCredential,
-    OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats,
+    AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome, NewAccount,
+    NewCredential, OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats,
 };
 pub use verify::{Finding, Progress, VerifyReport};

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::Guard;
-use ledger::{AccountId, Command, Currency, Entry, Time};
+use ledger::{AccountId, Command, Currency, Entry, Hold, Key, Time};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::batch::Batch;
+use crate::holds::{Holds, OpenHold};
 use crate::memory::{Accounts, CredentialSlot, Credentials, Limits};
 use crate::own::{self, Owned};
 use crate::shared::Shared;
@@ -20,8 +21,8 @@ use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
 use crate::writer::{self, Desk, Job, Writer};
 use crate::{
-    AccountNow, ChangeError, Credential, CredentialChange, DatabaseUrl, Fault, NewAccount, NewCredential, OpenError,
-    Options, Outcome, Page, Profile, ProfileChange, Refused, Stats, backup, load, schema, settings,
+    AccountNow, ChangeError, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome, NewAccount, NewCredential,
+    OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats, backup, load, schema, settings,
 };
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
@@ -107,6 +108,8 @@ impl Store {
             url: options.url,
             clock: options.clock,
             refusal_us: i64::from(options.refusal_days) * MICROS_A_DAY,
+            refusals_per_second: options.refusals_per_second,
+            holds: Mutex::new(Holds::default()),
             accounts: Accounts::with_room(accounts),
             credentials: Credentials::with_room(credentials),
             last_time: AtomicI64::new(0),
@@ -122,7 +125,8 @@ impl Store {
             broken: watch::Sender::new(None),
         });
         let mut heads = Vec::with_capacity(accounts);
-        let loaded = load::load(&shared.url.path, &shared.accounts, &shared.credentials, &mut heads)?;
+        let Shared { url, accounts, credentials, holds, .. } = &*shared;
+        let loaded = load::load(&url.path, accounts, credentials, holds, &mut heads)?;
         shared.last_time.store(loaded.last_time.micros(), Ordering::Relaxed);
         let (queue, waiting) = channel();
         let desk = Arc::new(Mutex::new(Some(Writer::new(db, heads, loaded, Arc::clone(&shared))?)));
@@ -163,25 +167,29 @@ impl Store {
     }
 
     /// The credential with this key and this secret, revoked and expired ones too; an unknown key and a wrong secret take
-    /// the same path to `None`.
-    pub fn authenticate(&self, api_key: &str, secret_key: &str) -> Option<Grant<'_>> {
+    /// the same path to `None`. The figures are those of `now`.
+    pub fn authenticate(&self, api_key: &str, secret_key: &str, now: Time) -> Option<Grant<'_>> {
         let shared = &*self.inner.shared;
         let slot = shared.credentials.authenticate(api_key, secret_key)?;
         let credential = shared.credentials.get(slot);
-        let account = shared.accounts.now(credential.account);
+        let account = shared.accounts.now(credential.account, &shared.holds, now);
         Some(Grant { account, slot, credential, limits: credential.limits.load(), shared })
     }
 
     /// An account's figures of this instant.
     pub fn account(&self, id: AccountId) -> Option<AccountNow> {
-        let accounts = &self.shared().accounts;
-        accounts.slot_of(id).map(|slot| accounts.now(slot))
+        let slot = self.shared().accounts.slot_of(id)?;
+        Some(self.account_at(slot, self.now()))
+    }
+
+    fn account_at(&self, slot: u32, now: Time) -> AccountNow {
+        self.shared().accounts.now(slot, &self.shared().holds, now)
     }
 
     /// The accounts whose balance is a metric of its own.
     pub fn metered_accounts(&self) -> Vec<AccountNow> {
-        let accounts = &self.shared().accounts;
-        accounts.metered().map(|slot| accounts.now(slot)).collect()
+        let now = self.now();
+        self.shared().accounts.metered().map(|slot| self.account_at(slot, now)).collect()
     }
 
     /// The currency with that code, if there is one.
@@ -209,6 +217,12 @@ impl Store {
         let len = commands.len();
         self.send(len, move |batch: &mut Batch<'_>| commands.iter().map(|command| batch.perform(command)).collect())
             .await
+    }
+
+    /// What a key of an account has done, if it has done anything. Answered by the writer, which alone knows every key; it
+    /// costs no commit.
+    pub async fn key_outcome(&self, account: AccountId, key: Key) -> Result<Option<KeyOutcome>, Fault> {
+        self.send(1, move |batch| batch.outcome_of(account, &key)).await
     }
 
     /// Opens an account.
@@ -282,7 +296,7 @@ impl Store {
         let Some(last) = self.last(account) else {
             return Ok(None);
         };
-        self.read(|db| statement::entry(db, last, number))
+        self.read(|db| Ok(statement::stored(db, last, number)?.map(|stored| stored.entry)))
     }
 
     /// The entries with `from` ≤ at < `to` and a number above `after`, oldest first, at most `limit`; `next` is the number
@@ -299,6 +313,53 @@ impl Store {
             return Ok(Page { items: Vec::new(), next: None });
         };
         self.read(|db| statement::page(db, last, from, to, after, limit))
+    }
+
+    /// An account's figures as they were at `at`, which is not later than now; `None` where it was opened later.
+    ///
+    /// The last entry with at ≤ `at`, less the holds that had ended by then without an entry that says so yet: what
+    /// GetBalance answered at that instant.
+    pub fn account_as_of(&self, id: AccountId, at: Time) -> Result<Option<AccountNow>, Fault> {
+        let Some(slot) = self.shared().accounts.slot_of(id) else { return Ok(None) };
+        let (figures, due) = {
+            let holds = self.shared().holds();
+            (self.shared().accounts.figures(slot), holds.due_by(slot, at))
+        };
+        let last = Last { account: id, number: figures.number, row: figures.row };
+        let entry = self.read(|db| statement::as_of(db, last, at))?;
+        let now = self.account_at(slot, at);
+        Ok(entry.map(|entry| AccountNow {
+            posted: entry.posted_after,
+            held: entry.held_after.minus(due).expect("holds that are still open were open then"),
+            credit_limit: entry.credit_limit,
+            status: entry.status,
+            number: entry.number,
+            ..now
+        }))
+    }
+
+    /// The open holds of an account with a number above `after`, in their order, each with its entry.
+    pub fn open_holds(&self, id: AccountId, after: u64, limit: usize) -> Result<Page<(Hold, Entry), u64>, Fault> {
+        let Some(slot) = self.shared().accounts.slot_of(id) else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
+        let now = self.now();
+        let mut open: Vec<OpenHold> = {
+            let holds = self.shared().holds();
+            holds.of(slot, after).filter(|open| !open.hold.is_due(now)).take(limit.saturating_add(1)).collect()
+        };
+        let next =
+            if open.len() > limit { open.get(limit.saturating_sub(1)).map(|last| last.hold.number) } else { None };
+        open.truncate(limit);
+        let items = self.read(|db| statement::of_holds(db, &open))?;
+        Ok(Page { items, next })
+    }
+
+    /// How many open holds an account has.
+    pub fn open_hold_count(&self, id: AccountId) -> usize {
+        let now = self.now();
+        let slot = self.shared().accounts.slot_of(id);
+        slot.map_or(0, |slot| self.shared().holds().of(slot, 0).filter(|open| !open.hold.is_due(now)).count())
     }
 
     /// Adds every account up anew and checks every link, while the store goes on working.

@@ -155,7 +155,7 @@ impl Fold<'_> {
             self.find(Some(entry.account), Some(entry.number), broken.to_string());
             return Ok(());
         }
-        if stored.previous != previous {
+        if stored.links.previous != previous {
             self.find(Some(entry.account), Some(entry.number), "it does not point at the entry before it".into());
         }
         if entry.kind != Kind::Open || entry.key.is_some() {

@@ -64,7 +64,7 @@ pub(crate) fn verified(report: &VerifyReport) -> Value {
         "ok": report.findings.is_empty(),
         "accounts": report.accounts,
         "entries": report.entries,
-        "root": show::hex(report.root),
+        "root": show::Hex(report.root),
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
     })
 }

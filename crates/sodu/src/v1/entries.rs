@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::problem::{Problem, Slug};
@@ -18,12 +19,12 @@ pub(super) async fn list(State(api): State<Api>, place: Place, uri: Uri) -> Resu
     let to = query.time("to", Bound::End, &api.zone)?;
     let (after, limit) = (query.cursor()?.unwrap_or(0), query.limit()?);
     let page = api.read(move |store| store.entries(account.id, from, to, after, limit)).await?;
-    let entries: Vec<Value> = page.items.iter().map(|entry| show::entry(entry, account.currency)).collect();
+    let entries: Vec<_> = page.items.iter().map(|entry| show::entry(entry, account.currency)).collect();
     Ok(Json(json!({ "entries": entries, "next_cursor": page.next.map(|number| number.to_string()) })))
 }
 
 /// `GET …/entries/{number}`.
-pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Result<Response, Problem> {
     let account = api.account(place.account)?;
     Query::read(&uri, &[])?;
     let number: u64 = place
@@ -34,5 +35,5 @@ pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Resu
         let detail = format!("Account {} has no entry {number}; its last is {}.", account.id, account.number);
         Problem::new(Slug::UnknownEntry, detail)
     })?;
-    Ok(Json(show::entry(&entry, account.currency)))
+    Ok(Json(show::entry(&entry, account.currency)).into_response())
 }

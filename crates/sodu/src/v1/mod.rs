@@ -8,7 +8,9 @@
 //! Deliberately absent: the eSMS calls (`public`), health and metrics (`ops`), and any state of its own.
 
 mod accounts;
+mod batch;
 mod chores;
+mod commands;
 mod credentials;
 mod entries;
 mod fields;
@@ -38,6 +40,8 @@ use problem::{Problem, Slug};
 
 /// The longest body that a route takes, in bytes.
 const BODY_LEN_MAX: usize = 64 * 1024;
+/// The longest body of a batch, in bytes.
+const BATCH_LEN_MAX: usize = 8 * 1024 * 1024;
 
 /// Who calls, as a request extension that whoever accepts the request sets: entries name it for ever.
 #[derive(Clone, Debug)]
@@ -56,6 +60,14 @@ pub fn router(store: Store, metrics: Arc<Metrics>, zone: TimeZone) -> axum::Rout
         .route("/v1/accounts/{id}/topups", post(movements::top_up))
         .route("/v1/accounts/{id}/charges", post(movements::charge))
         .route("/v1/accounts/{id}/adjustments", post(movements::adjust))
+        .route("/v1/accounts/{id}/holds", get(movements::holds).post(movements::hold))
+        .route("/v1/accounts/{id}/holds/{hold}/captures", post(movements::capture))
+        .route("/v1/accounts/{id}/holds/{hold}/void", post(movements::void))
+        .route("/v1/accounts/{id}/holds/{hold}/extend", post(movements::extend))
+        .route("/v1/accounts/{id}/refunds", post(movements::refund))
+        .route("/v1/accounts/{id}/keys/{key}", get(movements::key))
+        .route("/v1/transfers", post(movements::transfer))
+        .route("/v1/batch", post(batch::batch).layer(DefaultBodyLimit::max(BATCH_LEN_MAX)))
         .route("/v1/verify", post(chores::verify))
         .route("/v1/backup", post(chores::backup))
         .method_not_allowed_fallback(wrong_method)
@@ -125,17 +137,33 @@ impl<S: Send + Sync> FromRequestParts<S> for Place {
 /// A request's body, at most [`BODY_LEN_MAX`] bytes of it.
 struct Body(Bytes);
 
+/// The body of a batch, at most [`BATCH_LEN_MAX`] bytes of it.
+struct Whole(Bytes);
+
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Body, Problem> {
-        match Bytes::from_request(request, state).await {
-            Ok(bytes) => Ok(Body(bytes)),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Problem::new(Slug::BodyTooLarge, format!("A body may have {BODY_LEN_MAX} bytes.")))
-            }
-            Err(_) => Err(Problem::malformed("the body ended before it was whole")),
+        body(request, state, BODY_LEN_MAX).await.map(Body)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Whole {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Whole, Problem> {
+        body(request, state, BATCH_LEN_MAX).await.map(Whole)
+    }
+}
+
+/// Reads a body whole; the route's layer keeps it to `len_max` bytes.
+async fn body<S: Send + Sync>(request: Request, state: &S, len_max: usize) -> Result<Bytes, Problem> {
+    match Bytes::from_request(request, state).await {
+        Ok(bytes) => Ok(bytes),
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(Problem::new(Slug::BodyTooLarge, format!("A body may have {len_max} bytes.")))
         }
+        Err(_) => Err(Problem::malformed("the body ended before it was whole")),
     }
 }
 
