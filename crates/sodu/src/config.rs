@@ -18,6 +18,8 @@ use jiff::tz::TimeZone;
 use store::DatabaseUrl;
 use tracing::level_filters::LevelFilter;
 
+use crate::times;
+
 /// The commented default configuration, as `sodu config` prints it.
 pub const DEFAULT_TEXT: &str = include_str!("config/default.toml");
 
@@ -124,6 +126,12 @@ impl Config {
         let path = file.map(Path::to_owned).or(named.map(|(_, value)| value.into())).or(default);
         let text = path.as_deref().map(sources::text).transpose()?;
         Config::from_sources(path.as_deref().zip(text.as_deref()), environment, flags)
+    }
+
+    /// An instant of the operator API as people read it, in the configured zone; as it is where it is none.
+    pub fn for_people(&self, rfc3339: &str) -> String {
+        let time = times::parse(rfc3339, times::Bound::Start, &self.time_zone);
+        time.map_or_else(|_| rfc3339.to_owned(), |time| times::for_people(time, &self.time_zone))
     }
 
     fn from_sources(
