@@ -11,6 +11,7 @@ mod digest;
 mod follow;
 mod holds;
 mod index;
+mod links;
 mod load;
 mod memory;
 mod open;
@@ -20,6 +21,7 @@ mod refused;
 mod rows;
 mod schema;
 mod settings;
+mod settlement;
 mod shared;
 mod statement;
 mod store;
@@ -33,4 +35,4 @@ pub use types::{
     AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome, NewAccount,
     NewCredential, OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats,
 };
-pub use verify::{Finding, Progress, VerifyReport};
+pub use verify::{Against, Finding, Progress, VerifyReport, inspect};

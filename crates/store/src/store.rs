@@ -21,8 +21,9 @@ use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
 use crate::writer::{self, Desk, Job, Writer};
 use crate::{
-    AccountNow, ChangeError, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome, NewAccount, NewCredential,
-    OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats, backup, load, schema, settings,
+    AccountNow, Against, ChangeError, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome, NewAccount,
+    NewCredential, OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats, backup, load, schema,
+    settings,
 };
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
@@ -363,8 +364,10 @@ impl Store {
     }
 
     /// Adds every account up anew and checks every link, while the store goes on working.
-    pub fn verify(&self, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, Fault> {
-        self.read(|db| verify::verify(db, progress))
+    ///
+    /// Every chain must also pass through the links of `against`.
+    pub fn verify(&self, against: Against, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, Fault> {
+        self.read(|db| verify::verify(db, against, progress))
     }
 
     /// Writes a consistent copy to the new file `to`. Errors are sentences.

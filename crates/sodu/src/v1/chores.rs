@@ -12,7 +12,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as HttpBody, Bytes, Frame};
 use serde_json::{Value, json};
-use store::{Finding, Progress, Store, VerifyReport};
+use store::{Against, Finding, Progress, Store, VerifyReport};
 use tokio::sync::mpsc;
 
 use super::members::Members;
@@ -22,28 +22,51 @@ use super::{Api, Body, refused, show};
 /// How many progress lines wait for a slow reader before further ones are left out.
 const LINES_WAITING_MAX: usize = 16;
 
-/// `POST /v1/verify`: re-adds every account and checks every link.
+/// `POST /v1/verify` `{save?, against?}`: re-adds every account and checks every link; the two name files on the server's
+/// own disk, which keep every account's last link, or kept it.
 pub(super) async fn verify(State(api): State<Api>, Body(body): Body) -> Result<Response, Problem> {
-    if !body.is_empty() {
-        Members::read(&body, &[])?;
-    }
-    Ok(told(api.store, |store, progress| match store.verify(progress) {
-        Ok(report) => json!({ "report": verified(&report) }),
+    let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
+    let mut members = Members::read(&body, &["save", "against"])?;
+    let save = members.text("save")?.map(|file| new_file("save", file)).transpose()?;
+    let against = match members.text("against")? {
+        Some(file) => {
+            let file = absolute("against", file)?;
+            let read = tokio::task::spawn_blocking(move || Against::read(&file)).await;
+            let read = read.expect("reading a file does not panic, and nothing cancels it");
+            read.map_err(|why| Problem::malformed(format!("\"against\": {why}")))?
+        }
+        None => Against::default(),
+    };
+    Ok(told(api.store, move |store, progress| match store.verify(against, progress) {
+        Ok(report) => match save.map(|file| report.save(&file)).transpose() {
+            Ok(_) => json!({ "report": verified(&report) }),
+            Err(why) => json!({ "problem": Problem::new(Slug::NotSaved, why).document() }),
+        },
         Err(fault) => json!({ "problem": refused::of_fault(fault).document() }),
     }))
 }
 
 /// `POST /v1/backup` `{file}`: writes a consistent copy to a new file on the server's own disk.
 pub(super) async fn backup(State(api): State<Api>, Body(body): Body) -> Result<Response, Problem> {
-    let file = PathBuf::from(Members::read(&body, &["file"])?.required_text("file")?);
-    if !file.is_absolute() {
-        return Err(Problem::malformed("\"file\" must be an absolute path, since the server resolves it"));
+    let file = new_file("file", Members::read(&body, &["file"])?.required_text("file")?)?;
+    Ok(told(api.store, move |store, progress| back_up(store, &file, progress)))
+}
+
+fn absolute(name: &str, file: String) -> Result<PathBuf, Problem> {
+    let file = PathBuf::from(file);
+    if file.is_absolute() {
+        return Ok(file);
     }
+    Err(Problem::malformed(format!("\"{name}\" must be an absolute path, since the server resolves it")))
+}
+
+fn new_file(name: &str, file: String) -> Result<PathBuf, Problem> {
+    let file = absolute(name, file)?;
     if file.exists() {
-        let detail = format!("{} exists already; a backup never overwrites, so name a new file.", file.display());
+        let detail = format!("{} exists already and is never overwritten; name a new file.", file.display());
         return Err(Problem::new(Slug::FileExists, detail));
     }
-    Ok(told(api.store, move |store, progress| back_up(store, &file, progress)))
+    Ok(file)
 }
 
 fn back_up(store: &Store, file: &Path, progress: &mut dyn FnMut(Progress)) -> Value {

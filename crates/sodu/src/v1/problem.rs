@@ -43,6 +43,7 @@ pub(crate) enum Slug {
     Unavailable,
     OutcomeUnknown,
     BackupFailed,
+    NotSaved,
 }
 
 impl Slug {
@@ -97,6 +98,7 @@ impl Slug {
             Slug::OutcomeUnknown => {
                 ("outcome_unknown", S::SERVICE_UNAVAILABLE, "It may have happened; send the same key again")
             }
+            Slug::NotSaved => ("not_saved", S::INTERNAL_SERVER_ERROR, "The links were not saved"),
             Slug::BackupFailed => ("backup_failed", S::INTERNAL_SERVER_ERROR, "The backup was not written"),
         }
     }
