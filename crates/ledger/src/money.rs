@@ -62,7 +62,7 @@ impl Minor {
 
     /// The figure as an exact decimal of a currency with `scale` decimals, without trailing zeros: `36693`, `12.5`, `-3`.
     pub fn decimal(self, scale: u8) -> Decimal {
-        Decimal { figure: self, scale }
+        Decimal { units: i128::from(self.0), scale }
     }
 
     /// The figure in units of the currency's public decimals, rounded down (towards minus infinity): what an eSMS answer
@@ -73,22 +73,33 @@ impl Minor {
     }
 }
 
-/// A figure that is shown as an exact decimal; see [`Minor::decimal`].
+/// An exact number of minor units that is shown as a decimal; see [`Minor::decimal`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Decimal {
-    figure: Minor,
+    units: i128,
     scale: u8,
+}
+
+impl Decimal {
+    /// A sum over accounts, which may be greater than any figure of one.
+    pub fn of_sum(units: i128, scale: u8) -> Decimal {
+        Decimal { units, scale }
+    }
 }
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = 10_u64.saturating_pow(u32::from(self.scale));
-        let units = self.figure.0.unsigned_abs();
+        let unit = 10_u128.saturating_pow(u32::from(self.scale));
+        let units = self.units.unsigned_abs();
         let (whole, rest) = (units.checked_div(unit).unwrap_or(0), units.checked_rem(unit).unwrap_or(0));
-        if self.figure.0 < 0 {
+        if self.units < 0 {
             f.write_str("-")?;
         }
-        whole.fmt(f)?;
+        // Nearly always within 64 bits, whose digits cost much less.
+        match u64::try_from(whole) {
+            Ok(whole) => whole.fmt(f)?,
+            Err(_) => whole.fmt(f)?,
+        }
         if rest == 0 {
             return Ok(());
         }

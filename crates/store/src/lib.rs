@@ -25,12 +25,14 @@ mod settlement;
 mod shared;
 mod statement;
 mod store;
+mod totals;
 mod types;
 mod verify;
 mod writer;
 
 pub use backup::restore;
 pub use store::{Grant, Store};
+pub use totals::Totals;
 pub use types::{
     AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome, NewAccount,
     NewCredential, OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats,

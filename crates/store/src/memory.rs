@@ -199,6 +199,15 @@ impl Accounts {
         *self.currencies.get(usize::from(id)).expect("an account's currency is loaded before the account")
     }
 
+    pub(crate) fn all_currencies(&self) -> Vec<Currency> {
+        self.currencies.iter().map(|(_, currency)| *currency).collect()
+    }
+
+    /// The numbers of all accounts, in the order in which they came in.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = AccountId> {
+        self.slots.iter().map(|(_, slot)| AccountId::new(slot.id).expect("slots are made from account ids"))
+    }
+
     pub(crate) fn currency_by_code(&self, code: &str) -> Option<(u8, Currency)> {
         let (id, currency) = self.currencies.iter().find(|(_, currency)| currency.code() == code)?;
         Some((u8::try_from(id).expect("the schema bounds currency ids"), *currency))

@@ -183,6 +183,10 @@ impl Store {
         Some(self.account_at(slot, self.now()))
     }
 
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.shared().accounts
+    }
+
     fn account_at(&self, slot: u32, now: Time) -> AccountNow {
         self.shared().accounts.now(slot, &self.shared().holds, now)
     }
@@ -196,6 +200,11 @@ impl Store {
     /// The currency with that code, if there is one.
     pub fn currency(&self, code: &str) -> Option<Currency> {
         self.shared().accounts.currency_by_code(code).map(|(_, currency)| currency)
+    }
+
+    /// All currencies, in the order in which they were made.
+    pub fn currencies(&self) -> Vec<Currency> {
+        self.shared().accounts.all_currencies()
     }
 
     /// Counters and gauges.

@@ -130,7 +130,10 @@ pub(super) async fn change(
 
 async fn whole(api: &Api, now: &AccountNow) -> Result<Json<Value>, Problem> {
     let profile = profile(api, now.id).await?;
-    Ok(Json(json!(show::account(show::figures(now), &profile, now))))
+    let mut shape = json!(show::account(show::figures(now), &profile, now));
+    // Their sum is what is held.
+    shape["open_holds"] = api.store.open_hold_count(now.id).into();
+    Ok(Json(shape))
 }
 
 /// What a PATCH asks for.

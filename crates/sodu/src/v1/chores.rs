@@ -12,7 +12,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as HttpBody, Bytes, Frame};
 use serde_json::{Value, json};
-use store::{Against, Finding, Progress, Store, VerifyReport};
+use store::{Against, Fault, Finding, Progress, Store, VerifyReport};
 use tokio::sync::mpsc;
 
 use super::members::Members;
@@ -101,10 +101,10 @@ where
     tokio::task::spawn_blocking(move || {
         let mut progress = |Progress { done, total }| {
             // A reader who is slow, or gone, misses progress; the work goes on.
-            let _ = lines.try_send(line(&json!({ "progress": { "done": done, "total": total } })));
+            let _ = lines.try_send(Ok(line(&json!({ "progress": { "done": done, "total": total } }))));
         };
         let last = work(&store, &mut progress);
-        let _ = lines.blocking_send(line(&last));
+        let _ = lines.blocking_send(Ok(line(&last)));
     });
     ([(header::CONTENT_TYPE, "application/x-ndjson")], axum::body::Body::new(Lines(waiting))).into_response()
 }
@@ -113,17 +113,17 @@ fn line(value: &Value) -> Bytes {
     format!("{value}\n").into()
 }
 
-/// A body whose pieces come from a channel.
-struct Lines(mpsc::Receiver<Bytes>);
+/// A body whose pieces come from a channel; a fault in it breaks the answer off.
+pub(super) struct Lines(pub(super) mpsc::Receiver<Result<Bytes, Fault>>);
 
 impl HttpBody for Lines {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Fault;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.0.poll_recv(context).map(|line| line.map(|line| Ok(Frame::data(line))))
+        self.0.poll_recv(context).map(|line| line.map(|line| line.map(Frame::data)))
     }
 }

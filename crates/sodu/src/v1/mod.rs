@@ -19,7 +19,9 @@ mod movements;
 mod problem;
 mod query;
 mod refused;
+mod sheet;
 mod show;
+mod totals;
 
 use std::sync::Arc;
 
@@ -55,6 +57,8 @@ pub fn router(store: Store, metrics: Arc<Metrics>, zone: TimeZone) -> axum::Rout
         .route("/v1/accounts/{id}/balance", get(accounts::balance))
         .route("/v1/accounts/{id}/entries", get(entries::list))
         .route("/v1/accounts/{id}/entries/{number}", get(entries::show))
+        .route("/v1/accounts/{id}/statement", get(entries::statement))
+        .route("/v1/totals", get(totals::totals))
         .route("/v1/accounts/{id}/credentials", get(credentials::list).post(credentials::add))
         .route("/v1/accounts/{id}/credentials/{api_key}", patch(credentials::change).delete(credentials::revoke))
         .route("/v1/accounts/{id}/topups", post(movements::top_up))
