@@ -16,6 +16,7 @@ mod progress;
 mod serve;
 mod session;
 mod statement;
+mod statements;
 mod table;
 
 use std::path::PathBuf;

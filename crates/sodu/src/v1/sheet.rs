@@ -96,17 +96,13 @@ impl Sheet {
         };
         let cells = cells.into_iter().enumerate().map(harmless);
         let delimiter = if matches!(self, Sheet::Csv) { b',' } else { b'\t' };
-        let mut line = csv::WriterBuilder::new()
-            .delimiter(delimiter)
-            .terminator(csv::Terminator::CRLF)
-            .from_writer(Vec::new());
+        let mut line =
+            csv::WriterBuilder::new().delimiter(delimiter).terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         let written = line.write_record(cells).ok().and_then(|()| line.into_inner().ok());
         let written = written.expect("memory takes a record of any cells");
         match self {
             Sheet::Csv => written,
-            Sheet::Excel(_) => {
-                String::from_utf8_lossy(&written).encode_utf16().flat_map(u16::to_le_bytes).collect()
-            }
+            Sheet::Excel(_) => String::from_utf8_lossy(&written).encode_utf16().flat_map(u16::to_le_bytes).collect(),
         }
     }
 }
