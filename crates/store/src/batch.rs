@@ -4,13 +4,14 @@
 
 use std::collections::HashMap;
 
-use ledger::{Account, AccountId, Command, Earlier, Facts, Key, Movement, Time, Verdict, canonical, decide};
+use ledger::{Account, AccountId, Command, Currency, Earlier, Facts, Key, Movement, Time, Verdict, canonical, decide};
 use rusqlite::{Connection, params};
 
 use crate::digest::{self, Scope};
 use crate::follow::Written;
 use crate::load::{self, Head, Loaded};
 use crate::memory::{Limits, Traits};
+use crate::operators::TokenChange;
 use crate::rows::{self, Stored};
 use crate::shared::Shared;
 use crate::{AccountNow, ChangeError, NewAccount, Outcome, Refused};
@@ -39,6 +40,10 @@ pub(crate) struct Done {
     rows: usize,
     pub(crate) credentials: Vec<NewSlot>,
     pub(crate) limits: Vec<(u32, Limits)>,
+    pub(crate) tokens: Vec<TokenChange>,
+    pub(crate) currencies: Vec<Currency>,
+    /// Whether the audit trail got a row.
+    pub(crate) is_audited: bool,
     now: Time,
 }
 
@@ -395,6 +400,11 @@ impl Done {
         }
         for (slot, limits) in self.limits {
             shared.credentials.get(slot).limits.store(limits.boxed());
+        }
+        self.currencies.into_iter().for_each(|currency| shared.accounts.add_currency(currency));
+        shared.tokens.publish(self.tokens);
+        if self.is_audited {
+            shared.last_time.fetch_max(self.now.micros(), std::sync::atomic::Ordering::Relaxed);
         }
         if self.rows > 0 {
             loaded.follower.note_rows(self.rows);

@@ -5,13 +5,17 @@
 //! all entries live on disk. One writer thread takes every change (see `writer`), and nothing is visible before its commit
 //! is on disk. The rules themselves are the `ledger` crate's.
 
+mod audit;
 mod backup;
 mod batch;
+mod changes;
+mod currencies;
 mod digest;
 mod follow;
 mod index;
 mod load;
 mod memory;
+mod operators;
 mod own;
 mod rows;
 mod schema;
@@ -23,7 +27,9 @@ mod types;
 mod verify;
 mod writer;
 
+pub use audit::{AuditQuery, AuditRow, RequestId};
 pub use backup::restore;
+pub use operators::{Login, NewOperator, Operator, OperatorName, Role};
 pub use store::{Grant, Store};
 pub use types::{
     AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, NewAccount, NewCredential,

@@ -160,6 +160,11 @@ impl Accounts {
         self.currencies.push(currency);
     }
 
+    /// All of them, in that order.
+    pub(crate) fn currencies(&self) -> Vec<Currency> {
+        self.currencies.iter().map(|(_, currency)| *currency).collect()
+    }
+
     pub(crate) fn currency(&self, id: u8) -> Currency {
         *self.currencies.get(usize::from(id)).expect("an account's currency is loaded before the account")
     }

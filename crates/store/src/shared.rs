@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::memory::{Accounts, Credentials};
+use crate::operators::Tokens;
 use crate::{Clock, DatabaseUrl};
 
 /// One store's shared state.
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) refusal_us: i64,
     pub(crate) accounts: Accounts,
     pub(crate) credentials: Credentials,
+    pub(crate) tokens: Tokens,
     /// The greatest durable time, in microseconds: ledger time never falls behind it.
     pub(crate) last_time: AtomicI64,
     /// Slots of credentials whose last use is to be written.

@@ -14,11 +14,13 @@ pub(crate) enum Slug {
     Malformed,
     IdempotencyKeyRequired,
     Unauthorized,
+    Forbidden,
     NotFound,
     UnknownAccount,
     UnknownEntry,
     UnknownCredential,
     UnknownCurrency,
+    UnknownOperator,
     MethodNotAllowed,
     InsufficientCredit,
     AccountLocked,
@@ -26,6 +28,9 @@ pub(crate) enum Slug {
     AccountNotEmpty,
     AccountExists,
     CredentialExists,
+    OperatorExists,
+    CurrencyExists,
+    TooManyCurrencies,
     FileExists,
     BodyTooLarge,
     AmountOutOfRange,
@@ -45,11 +50,13 @@ impl Slug {
                 ("idempotency_key_required", S::BAD_REQUEST, "A movement needs an idempotency key")
             }
             Slug::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "The caller is not known"),
+            Slug::Forbidden => ("forbidden", S::FORBIDDEN, "The caller's role does not reach that far"),
             Slug::NotFound => ("not_found", S::NOT_FOUND, "There is no such route"),
             Slug::UnknownAccount => ("unknown_account", S::NOT_FOUND, "There is no such account"),
             Slug::UnknownEntry => ("unknown_entry", S::NOT_FOUND, "There is no such entry"),
             Slug::UnknownCredential => ("unknown_credential", S::NOT_FOUND, "There is no such credential"),
             Slug::UnknownCurrency => ("unknown_currency", S::NOT_FOUND, "There is no such currency"),
+            Slug::UnknownOperator => ("unknown_operator", S::NOT_FOUND, "There is no such operator"),
             Slug::MethodNotAllowed => {
                 ("method_not_allowed", S::METHOD_NOT_ALLOWED, "The route does not take this method")
             }
@@ -59,6 +66,9 @@ impl Slug {
             Slug::AccountNotEmpty => ("account_not_empty", S::CONFLICT, "The account is not empty"),
             Slug::AccountExists => ("account_exists", S::CONFLICT, "The account exists already"),
             Slug::CredentialExists => ("credential_exists", S::CONFLICT, "The API key exists already"),
+            Slug::OperatorExists => ("operator_exists", S::CONFLICT, "The operator's name is taken"),
+            Slug::CurrencyExists => ("currency_exists", S::CONFLICT, "The currency exists already"),
+            Slug::TooManyCurrencies => ("too_many_currencies", S::CONFLICT, "No further currency can be kept"),
             Slug::FileExists => ("file_exists", S::CONFLICT, "The file exists already"),
             Slug::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
             Slug::AmountOutOfRange => ("amount_out_of_range", S::UNPROCESSABLE_ENTITY, "The amount cannot be taken"),
