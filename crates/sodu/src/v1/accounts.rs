@@ -46,7 +46,7 @@ pub(super) async fn open(
     let credit_limit = limit.map_or(Ok(Minor::ZERO), |text| fields::credit_limit(&text, currency))?;
 
     let new = NewAccount { id, name, external_id, currency: code, credit_limit, key, by };
-    let outcome = api.store.open_account(new).await.map_err(|error| {
+    let outcome = api.changes().open_account(new).await.map_err(|error| {
         count(&api, &error);
         refused::opening(&error)
     })?;
@@ -102,7 +102,7 @@ pub(super) async fn change(
         return Err(refused::change(now.id, &error, Some(&now)));
     }
     if settings != ProfileChange::default() {
-        let changed = api.store.change_profile(by.clone(), now.id, settings).await;
+        let changed = api.changes().change_profile(by.clone(), now.id, settings).await;
         changed.map_err(|error| refused::change(now.id, &error, Some(&now)))?;
     }
     for movement in movements {

@@ -7,26 +7,34 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as HttpBody, Bytes, Frame};
+use ledger::Actor;
 use serde_json::{Value, json};
-use store::{Finding, Progress, Store, VerifyReport};
+use store::{Finding, Progress, RequestId, Store, VerifyReport};
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use super::members::Members;
 use super::problem::{Problem, Slug};
-use super::{Api, Body, refused, show};
+use super::{Api, Body, Caller, refused, request, show};
 
 /// How many progress lines wait for a slow reader before further ones are left out.
 const LINES_WAITING_MAX: usize = 16;
 
 /// `POST /v1/verify`: re-adds every account and checks every link.
-pub(super) async fn verify(State(api): State<Api>, Body(body): Body) -> Result<Response, Problem> {
+pub(super) async fn verify(
+    State(api): State<Api>,
+    Extension(Caller(by)): Extension<Caller>,
+    Body(body): Body,
+) -> Result<Response, Problem> {
     if !body.is_empty() {
         Members::read(&body, &[])?;
     }
+    begins(&api, by, "verify.start", Vec::new()).await;
     Ok(told(api.store, |store, progress| match store.verify(progress) {
         Ok(report) => json!({ "report": verified(&report) }),
         Err(fault) => json!({ "problem": refused::of_fault(fault).document() }),
@@ -34,7 +42,11 @@ pub(super) async fn verify(State(api): State<Api>, Body(body): Body) -> Result<R
 }
 
 /// `POST /v1/backup` `{file}`: writes a consistent copy to a new file on the server's own disk.
-pub(super) async fn backup(State(api): State<Api>, Body(body): Body) -> Result<Response, Problem> {
+pub(super) async fn backup(
+    State(api): State<Api>,
+    Extension(Caller(by)): Extension<Caller>,
+    Body(body): Body,
+) -> Result<Response, Problem> {
     let file = PathBuf::from(Members::read(&body, &["file"])?.required_text("file")?);
     if !file.is_absolute() {
         return Err(Problem::malformed("\"file\" must be an absolute path, since the server resolves it"));
@@ -43,7 +55,19 @@ pub(super) async fn backup(State(api): State<Api>, Body(body): Body) -> Result<R
         let detail = format!("{} exists already; a backup never overwrites, so name a new file.", file.display());
         return Err(Problem::new(Slug::FileExists, detail));
     }
+    begins(&api, by, "backup.start", vec![("file", file.display().to_string())]).await;
     Ok(told(api.store, move |store, progress| back_up(store, &file, progress)))
+}
+
+/// Notes in the audit trail what begins. It begins even where that cannot be written: a ledger on a full disk is one that
+/// has to be verified and copied elsewhere.
+async fn begins(api: &Api, by: Actor, action: &'static str, detail: Vec<(&'static str, String)>) {
+    let actor = by.as_str().to_owned();
+    if let Err(fault) = api.changes().note(by, action, "ledger".into(), detail).await {
+        let request_id = request::current();
+        let request_id = request_id.as_ref().map(RequestId::as_str);
+        warn!(%fault, actor, action, request_id, "the audit trail cannot be written; this is in the log only");
+    }
 }
 
 fn back_up(store: &Store, file: &Path, progress: &mut dyn FnMut(Progress)) -> Value {
@@ -75,12 +99,13 @@ where
     F: FnOnce(&Store, &mut dyn FnMut(Progress)) -> Value + Send + 'static,
 {
     let (lines, waiting) = mpsc::channel(LINES_WAITING_MAX);
+    let request_id = request::current();
     tokio::task::spawn_blocking(move || {
         let mut progress = |Progress { done, total }| {
             // A reader who is slow, or gone, misses progress; the work goes on.
             let _ = lines.try_send(line(&json!({ "progress": { "done": done, "total": total } })));
         };
-        let last = work(&store, &mut progress);
+        let last = request::within(request_id, || work(&store, &mut progress));
         let _ = lines.blocking_send(line(&last));
     });
     ([(header::CONTENT_TYPE, "application/x-ndjson")], axum::body::Body::new(Lines(waiting))).into_response()

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use store::{ChangeError, CredentialChange, NewCredential};
 
 use super::members::Members;
-use super::problem::{Problem, Slug};
+use super::problem::Problem;
 use super::query::Query;
 use super::{Api, Body, Caller, Place, fields, refused, show};
 
@@ -52,7 +52,7 @@ pub(super) async fn add(
     let shown = secret_key.clone();
     let new = NewCredential { account, api_key, secret_key, is_imported, label, cidrs, expires_at, key };
     let (credential, replayed) =
-        api.store.add_credential(by, new).await.map_err(|error| refused::change(account, &error, None))?;
+        api.changes().add_credential(by, new).await.map_err(|error| refused::change(account, &error, None))?;
 
     let mut shape = show::credential(&credential);
     shape["replayed"] = replayed.into();
@@ -111,7 +111,7 @@ pub(super) async fn revoke(
 }
 
 async fn apply(api: &Api, by: Actor, place: &Place, change: CredentialChange) -> Result<Json<Value>, ChangeError> {
-    let credential = api.store.change_credential(by, place.account, &place.part, change).await?;
+    let credential = api.changes().change_credential(by, place.account, &place.part, change).await?;
     Ok(Json(show::credential(&credential)))
 }
 
@@ -124,13 +124,7 @@ struct Pair {
 
 /// 30 upper-case hex digits (120 bits) from the system's generator, as eSMS keys look (esms-wire section 3).
 fn random_key() -> Result<String, Problem> {
-    let mut bytes = [0; 15];
-    getrandom::fill(&mut bytes).map_err(|_| {
-        Problem::new(
-            Slug::Unavailable,
-            "The system's random generator gave nothing; nothing happened, try again later.",
-        )
-    })?;
+    let bytes: [u8; 15] = fields::random()?;
     Ok(bytes.iter().map(|byte| format!("{byte:02X}")).collect())
 }
 

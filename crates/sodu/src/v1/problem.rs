@@ -8,6 +8,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use super::request;
+
 /// Every way in which the operator API says no.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Slug {
@@ -41,6 +43,11 @@ pub(crate) enum Slug {
 }
 
 impl Slug {
+    /// The name that programs read.
+    pub(crate) fn name(self) -> &'static str {
+        self.row().0
+    }
+
     /// The table: the name that programs read, the HTTP status, the title that people read.
     fn row(self) -> (&'static str, StatusCode, &'static str) {
         use StatusCode as S;
@@ -109,7 +116,7 @@ impl Problem {
         self
     }
 
-    /// The document, as it is sent.
+    /// The document, as it is sent; while a request is being answered, with its id.
     pub(crate) fn document(&self) -> Value {
         let (slug, status, title) = self.slug.row();
         let mut document = json!({
@@ -121,6 +128,9 @@ impl Problem {
         });
         if let Value::Object(members) = &mut document {
             members.extend(self.figures.clone());
+            if let Some(id) = request::current() {
+                members.insert("request_id".into(), id.as_str().into());
+            }
         }
         document
     }
@@ -129,10 +139,14 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.slug.row().1, Json(self.document())).into_response();
+        response.extensions_mut().insert(self.slug);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if matches!(self.slug, Slug::Unavailable | Slug::OutcomeUnknown) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.slug == Slug::Unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

@@ -56,6 +56,11 @@ pub(super) fn opening(error: &ChangeError) -> Problem {
     other("The new account", error, None)
 }
 
+/// A refused change of something that is no account's: an operator, a currency.
+pub(super) fn setting(error: &ChangeError) -> Problem {
+    other("That", error, None)
+}
+
 fn other(subject: &str, error: &ChangeError, account: Option<&AccountNow>) -> Problem {
     match error {
         ChangeError::UnknownAccount => no_account(subject),

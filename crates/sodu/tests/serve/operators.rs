@@ -1,4 +1,4 @@
-//! The operator's side: health, readiness, metrics, the socket beside the database, and what is not served over TCP.
+//! The operator's side: health, readiness, metrics, and the socket beside the database.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -11,19 +11,6 @@ fn health_and_readiness_are_told() {
     let server = Server::start();
     assert_eq!(server.ops("/healthz").said(), (200, "ok\n"));
     assert_eq!(server.ops("/readyz").said(), (200, r#"{"ready":true}"#));
-}
-
-#[test]
-fn there_is_no_api_over_tcp_yet_and_it_says_so() {
-    let server = Server::start();
-    for path in ["/v1/accounts", "/", POST_JSON] {
-        let response = server.ops(path);
-        assert_eq!(response.status(), 404);
-        assert_eq!(response.header("content-type"), Some("application/problem+json"));
-        let problem: Value = serde_json::from_str(&response.body).expect("JSON");
-        assert_eq!((&problem["status"], &problem["title"]), (&Value::from(404), &Value::from("Not Found")));
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("Unix socket")), "{problem}");
-    }
 }
 
 #[test]
