@@ -4,9 +4,12 @@ use serde_json::{Value, json};
 
 use crate::common::Api;
 
+/// Method, path, body, and the action and subject of the row.
+type Change = (&'static str, &'static str, &'static str, Option<(&'static str, &'static str)>);
+
 /// Every change that `/v1` takes, in an order in which each succeeds, and the row that it must leave; none where it is an
 /// ordinary movement or only looks.
-const CHANGES: [(&str, &str, &str, Option<(&str, &str)>); 19] = [
+const CHANGES: [Change; 19] = [
     ("POST", "/v1/currencies", r#"{"code":"USD","scale":2}"#, Some(("currency.add", "currency USD"))),
     ("POST", "/v1/operators", r#"{"name":"ben","role":"read"}"#, Some(("operator.add", "operator ben"))),
     ("DELETE", "/v1/operators/ben", "", Some(("operator.revoke", "operator ben"))),
