@@ -216,6 +216,13 @@ fn to_row(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
     })
 }
 
+/// What is wrong with the trail, in words: rows are numbered without gaps, so that one that was taken out leaves a hole.
+pub(crate) fn gap(db: &Connection) -> rusqlite::Result<Option<String>> {
+    let (len, last): (i64, i64) =
+        db.query_row("SELECT count(*), ifnull(max(id), 0) FROM audit", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((len != last).then(|| format!("the audit trail has {len} rows and its last is number {last}")))
+}
+
 /// The time of the last row: ledger time never falls behind it.
 pub(crate) fn last_time(db: &Connection) -> rusqlite::Result<Option<Time>> {
     db.query_row("SELECT max(at) FROM audit", [], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Time::from_micros)))

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::digest::fingerprint;
 use crate::rows::{self, Stored};
-use crate::{load, statement};
+use crate::{audit, load, statement};
 
 /// How many rows one read transaction takes.
 const PAGE_LEN: i64 = 4096;
@@ -109,6 +109,9 @@ pub(crate) fn verify(db: &Connection, progress: &mut dyn FnMut(Progress)) -> rus
         progress(Progress { done: u64::try_from(before).unwrap_or(0), total });
     }
     fold.check_refusals(end)?;
+    if let Some(what) = audit::gap(db)? {
+        fold.findings.push(Finding { account: None, number: None, what });
+    }
     Ok(fold.report(entries))
 }
 

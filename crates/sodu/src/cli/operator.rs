@@ -30,8 +30,8 @@ Examples:
   export SODU_TOKEN=$(sodu operator add gateway --role money)
   curl -H \"Authorization: Bearer $SODU_TOKEN\" http://127.0.0.1:8081/v1/accounts
 
-Roles: read looks; money also tops up, charges and refunds; admin does everything.
-Name and role are for ever: whoever needs another role gets another name.")]
+Roles: read looks; money also moves money; admin does everything. Name and role
+are for ever: whoever needs another role gets another name.")]
 pub(super) struct Add {
     /// 1 to 64 lower-case letters, digits and . _ - @; entries and the audit trail keep it
     name: String,

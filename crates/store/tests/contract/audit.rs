@@ -145,6 +145,19 @@ fn the_database_refuses_changes_to_it() {
 }
 
 #[test]
+fn a_row_that_was_taken_out_is_found_by_verify() {
+    let bench = Bench::new();
+    (1..=3).for_each(|id| drop(bench.open(id)));
+    assert_eq!(bench.verify(), [""; 0]);
+    bench.store.close();
+    let tamper = Connection::open(bench.path()).expect("the database");
+    tamper.execute_batch("DROP TRIGGER audit_is_never_removed; DELETE FROM audit WHERE id = 2").expect("tampered");
+    drop(tamper);
+    let bench = bench.reopened();
+    assert_eq!(bench.verify(), ["None None: the audit trail has 2 rows and its last is number 3"]);
+}
+
+#[test]
 fn an_adjustment_carries_its_reference() {
     let bench = Bench::new();
     bench.open(1);
