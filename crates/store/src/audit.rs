@@ -102,7 +102,8 @@ pub(crate) fn perform(
     request_id: Option<&RequestId>,
 ) -> rusqlite::Result<Result<Outcome, Refused>> {
     let by_hand = matches!(command.movement.kind(), Kind::Limit | Kind::Status | Kind::Adjust);
-    let before = batch.slot_of(command.account).filter(|_| by_hand).map(|slot| batch.account_now(slot));
+    let slot = if by_hand { batch.slot_of(command.account) } else { None };
+    let before = slot.map(|slot| batch.account_now(slot));
     let decided = batch.perform(command)?;
     if let (Some(before), Ok(Outcome { entry, replayed: false })) = (before, &decided) {
         let origin = Origin { by: command.by.clone(), request_id: request_id.cloned() };

@@ -7,7 +7,7 @@ use crate::common::*;
 
 impl Server {
     /// Adds an operator through the socket; the token.
-    fn operator(&self, name: &str, role: Role) -> String {
+    pub(crate) fn operator(&self, name: &str, role: Role) -> String {
         let body = json!({ "name": name, "role": role.name() }).to_string();
         let mut client = self.local();
         client.send(post("/v1/operators", body));
