@@ -73,9 +73,8 @@ impl Account {
         if entry.credit_limit < Minor::ZERO || (entry.credit_limit != self.credit_limit && entry.kind != Kind::Limit) {
             return Err(Broken::Limit);
         }
-        if entry.status != self.status && entry.kind != Kind::Status {
-            return Err(Broken::Status);
-        }
+        self.check_status(entry)?;
+        check_form(entry)?;
         self.check_figures(entry)?;
         if canonical::link(self.hash, entry) != entry.hash {
             return Err(Broken::Hash);
@@ -90,14 +89,29 @@ impl Account {
         Ok(())
     }
 
+    /// The status changes only by an entry that sets it, a closed account has no further entries and no money, and a locked
+    /// one does not spend.
+    fn check_status(&self, entry: &Entry) -> Result<(), Broken> {
+        if entry.status != self.status && entry.kind != Kind::Status {
+            return Err(Broken::Status);
+        }
+        let is_empty = (entry.posted_after, entry.held_after) == (Minor::ZERO, Minor::ZERO);
+        if self.status == Status::Closed
+            || (self.status == Status::Locked && spends(entry))
+            || (entry.status == Status::Closed && !is_empty)
+        {
+            return Err(Broken::Forbidden);
+        }
+        Ok(())
+    }
+
     fn check_figures(&self, entry: &Entry) -> Result<(), Broken> {
-        let unchanged = Some(self.posted);
         let amount = entry.amount;
         let posted = match entry.kind {
             Kind::Topup | Kind::Refund | Kind::Transfer | Kind::Adjust => self.posted.plus(amount),
             Kind::Charge | Kind::Capture => self.posted.minus(amount),
             Kind::Open | Kind::Limit | Kind::Status | Kind::Hold | Kind::Extend | Kind::Void | Kind::Expire => {
-                unchanged
+                Some(self.posted)
             }
         };
         if posted != Some(entry.posted_after) {
@@ -121,25 +135,72 @@ impl Account {
         if !held_fits || entry.held_after < Minor::ZERO {
             return Err(Broken::Held);
         }
-        let spends = match entry.kind {
-            Kind::Charge | Kind::Hold => true,
-            Kind::Transfer => amount < Minor::ZERO,
-            Kind::Open
-            | Kind::Limit
-            | Kind::Status
-            | Kind::Topup
-            | Kind::Extend
-            | Kind::Capture
-            | Kind::Void
-            | Kind::Expire
-            | Kind::Refund
-            | Kind::Adjust => false,
-        };
-        let available = entry.posted_after.minus(entry.held_after).and_then(|own| own.plus(entry.credit_limit));
-        if spends && available.is_none_or(|available| available < Minor::ZERO) {
+        let own = entry.posted_after.minus(entry.held_after);
+        let most = entry.posted_after.plus(entry.credit_limit);
+        let (Some(own), Some(_)) = (own, most) else { return Err(Broken::Bounds) };
+        if spends(entry) && own.plus(entry.credit_limit).is_none_or(|available| available < Minor::ZERO) {
             return Err(Broken::Overdraft);
         }
         Ok(())
+    }
+}
+
+/// Whether an entry spends or promises what is available.
+fn spends(entry: &Entry) -> bool {
+    match entry.kind {
+        Kind::Charge | Kind::Hold => true,
+        Kind::Transfer => entry.amount < Minor::ZERO,
+        Kind::Open
+        | Kind::Limit
+        | Kind::Status
+        | Kind::Topup
+        | Kind::Extend
+        | Kind::Capture
+        | Kind::Void
+        | Kind::Expire
+        | Kind::Refund
+        | Kind::Adjust => false,
+    }
+}
+
+/// An amount has the sign of its kind, and what only some kinds carry is there if and only if the kind carries it.
+fn check_form(entry: &Entry) -> Result<(), Broken> {
+    let amount_fits = match entry.kind {
+        Kind::Open | Kind::Limit | Kind::Status | Kind::Extend => entry.amount == Minor::ZERO,
+        Kind::Transfer | Kind::Adjust => entry.amount != Minor::ZERO,
+        Kind::Topup | Kind::Charge | Kind::Hold | Kind::Capture | Kind::Void | Kind::Expire | Kind::Refund => {
+            entry.amount > Minor::ZERO
+        }
+    };
+    if !amount_fits {
+        return Err(Broken::Amount);
+    }
+    let names_own = match entry.kind {
+        Kind::Extend | Kind::Capture | Kind::Void | Kind::Expire | Kind::Refund => true,
+        Kind::Open
+        | Kind::Limit
+        | Kind::Status
+        | Kind::Topup
+        | Kind::Charge
+        | Kind::Hold
+        | Kind::Transfer
+        | Kind::Adjust => false,
+    };
+    let target_fits = match entry.target {
+        Some(target) if names_own => target.account == entry.account && target.number < entry.number,
+        Some(target) => entry.kind == Kind::Transfer && target.account != entry.account,
+        None => !names_own && entry.kind != Kind::Transfer,
+    };
+    let ends = entry.kind == Kind::Hold || entry.kind == Kind::Extend;
+    let end_fits = entry.expires_at.map_or(!ends, |end| ends && end > entry.at);
+    let is_opening = entry.kind == Kind::Open;
+    let by_itself = entry.kind == Kind::Expire;
+    let is_known = entry.key.is_some() == entry.content.is_some() && !(by_itself && entry.key.is_some());
+    let reasoned = entry.kind != Kind::Adjust || entry.reason.is_some();
+    if target_fits && end_fits && is_known && reasoned && entry.currency.is_some() == is_opening {
+        Ok(())
+    } else {
+        Err(Broken::Form)
     }
 }
 
@@ -159,10 +220,19 @@ pub enum Broken {
     Limit,
     /// The status changes without an entry that sets it.
     Status,
+    /// A closed account is written to or a locked one spends, or an account is closed with money in it.
+    Forbidden,
+    /// The amount is not of the sign that the kind has.
+    Amount,
+    /// What the kind carries is missing (the entry it names, its end, its currency, its reason), or what it does not is
+    /// there.
+    Form,
     /// The posted figure is not the one before it with the amount.
     Posted,
     /// The held figure is not the one before it with the amount.
     Held,
+    /// What is available, or would be without holds, leaves the bounds of a figure.
+    Bounds,
     /// A spending entry leaves less than nothing available.
     Overdraft,
     /// The link does not follow from the one before it and the entry's bytes.
@@ -181,8 +251,14 @@ impl fmt::Display for Broken {
             Broken::NoOpening => f.write_str("an account's first entry, and only that, is its opening"),
             Broken::Limit => f.write_str("the credit limit differs without an entry that sets it"),
             Broken::Status => f.write_str("the status differs without an entry that sets it"),
+            Broken::Forbidden => {
+                f.write_str("a closed account is written to, a locked one spends, or one with money is closed")
+            }
+            Broken::Amount => f.write_str("the amount does not have the sign of its kind"),
+            Broken::Form => f.write_str("it lacks what its kind carries, or carries what its kind does not"),
             Broken::Posted => f.write_str("the posted figure does not follow from the amount"),
             Broken::Held => f.write_str("the held figure does not follow from the amount"),
+            Broken::Bounds => f.write_str("what is available would leave the bounds of a figure"),
             Broken::Overdraft => f.write_str("it spends more than was available"),
             Broken::Hash => f.write_str("its hash does not follow from its content and the entry before it"),
         }

@@ -5,7 +5,7 @@
 //! microseconds), codes u8. Texts are UTF-8. Metadata is one field: its pairs in the order of their names, each text with
 //! a length of its own. No row id and no engine's text form has a place here.
 
-use crate::{Command, Entry, Metadata, Minor, Movement, Time};
+use crate::{Command, Entry, Lifetime, Metadata, Minor, Movement, Named, Time};
 
 const VERSION: u8 = 1;
 const ABSENT: u16 = u16::MAX;
@@ -18,7 +18,8 @@ pub struct Hash(pub [u8; 32]);
 /// The digest of what a command asks for: the first 16 bytes of BLAKE3 over its canonical content.
 ///
 /// Two commands under one key are the same if and only if their contents are equal: kind, accounts, minor units,
-/// reference, reason and metadata count; spelling, operator and path do not.
+/// lifetime, the hold or charge that is named, whether a capture is final, reference, reason and metadata count;
+/// spelling, operator and path do not.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Content(pub [u8; 16]);
 
@@ -37,8 +38,9 @@ pub fn entry_bytes(entry: &Entry) -> Vec<u8> {
     form.bytes
 }
 
-/// The digest of what `command` asks for.
-pub fn content(command: &Command) -> Content {
+/// The digest of what `command` asks for. An entry that the command names by key counts by its `number`, where there is
+/// such an entry, so that it does not matter how it was named.
+pub fn content(command: &Command, number: Option<u64>) -> Content {
     let mut form = Form::new();
     form.bytes.push(VERSION);
     form.field(&[command.movement.kind().code()]);
@@ -48,13 +50,39 @@ pub fn content(command: &Command) -> Content {
             form.field(currency.code().as_bytes());
             form.minor(*credit_limit);
         }
-        Movement::Limit { credit_limit, .. } => form.minor(*credit_limit),
-        Movement::Status { status, .. } => form.field(&[status.code()]),
+        Movement::Limit { credit_limit } => form.minor(*credit_limit),
+        Movement::Status { status } => form.field(&[status.code()]),
         Movement::Topup { amount } | Movement::Charge { amount } => form.minor(amount.minor()),
+        Movement::Hold { amount, expires_in } => {
+            form.minor(amount.minor());
+            form.lifetime(*expires_in);
+        }
+        Movement::Extend { hold, expires_in } => {
+            form.named(hold, number);
+            form.lifetime(*expires_in);
+        }
+        Movement::Capture { hold, amount, is_final } => {
+            form.named(hold, number);
+            match amount {
+                Some(amount) => form.minor(amount.minor()),
+                None => form.optional(None),
+            }
+            // What takes all that is left is final, whatever it says.
+            form.field(&[u8::from(*is_final || amount.is_none())]);
+        }
+        Movement::Void { hold } => form.named(hold, number),
+        Movement::Refund { amount, charge } => {
+            form.minor(amount.minor());
+            form.named(charge, number);
+        }
+        Movement::Transfer { to, amount } => {
+            form.field(&to.get().to_be_bytes());
+            form.minor(amount.minor());
+        }
         Movement::Adjust { amount, .. } => form.minor(*amount),
     }
     form.optional(command.reference.as_ref().map(|reference| reference.as_str().as_bytes()));
-    form.optional(command.movement.reason().map(|reason| reason.as_str().as_bytes()));
+    form.optional(command.reason().map(|reason| reason.as_str().as_bytes()));
     form.metadata(&command.metadata);
     let mut digest = [0; 16];
     digest.iter_mut().zip(blake3::hash(&form.bytes).as_bytes()).for_each(|(to, from)| *to = *from);
@@ -134,6 +162,24 @@ impl Form {
 
     fn time(&mut self, time: Time) {
         self.field(&time.micros().to_be_bytes());
+    }
+
+    fn lifetime(&mut self, lifetime: Lifetime) {
+        self.field(&lifetime.seconds().to_be_bytes());
+    }
+
+    /// A number and a key, one of which is absent.
+    fn named(&mut self, named: &Named, number: Option<u64>) {
+        match (named, number) {
+            (Named::Key(key), None) => {
+                self.optional(None);
+                self.field(key.as_str().as_bytes());
+            }
+            (Named::Key(_), Some(number)) | (&Named::Number(number), _) => {
+                self.field(&number.to_be_bytes());
+                self.optional(None);
+            }
+        }
     }
 
     fn metadata(&mut self, metadata: &Metadata) {

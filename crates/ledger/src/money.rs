@@ -61,18 +61,8 @@ impl Minor {
     }
 
     /// The figure as an exact decimal of a currency with `scale` decimals, without trailing zeros: `36693`, `12.5`, `-3`.
-    pub fn decimal(self, scale: u8) -> String {
-        let unit = 10_u64.saturating_pow(u32::from(scale));
-        let (whole, rest) = (
-            self.0.unsigned_abs().checked_div(unit).unwrap_or(0),
-            self.0.unsigned_abs().checked_rem(unit).unwrap_or(0),
-        );
-        let sign = if self.0 < 0 { "-" } else { "" };
-        if rest == 0 {
-            return format!("{sign}{whole}");
-        }
-        let fraction = format!("{rest:0width$}", width = usize::from(scale));
-        format!("{sign}{whole}.{}", fraction.trim_end_matches('0'))
+    pub fn decimal(self, scale: u8) -> Decimal {
+        Decimal { units: i128::from(self.0), scale }
     }
 
     /// The figure in units of the currency's public decimals, rounded down (towards minus infinity): what an eSMS answer
@@ -80,6 +70,45 @@ impl Minor {
     pub fn public(self, currency: Currency) -> i64 {
         let dropped = currency.scale.saturating_sub(currency.public_decimals);
         self.0.checked_div_euclid(10_i64.saturating_pow(u32::from(dropped))).unwrap_or(0)
+    }
+}
+
+/// An exact number of minor units that is shown as a decimal; see [`Minor::decimal`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Decimal {
+    units: i128,
+    scale: u8,
+}
+
+impl Decimal {
+    /// A sum over accounts, which may be greater than any figure of one.
+    pub fn of_sum(units: i128, scale: u8) -> Decimal {
+        Decimal { units, scale }
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = 10_u128.saturating_pow(u32::from(self.scale));
+        let units = self.units.unsigned_abs();
+        let (whole, rest) = (units.checked_div(unit).unwrap_or(0), units.checked_rem(unit).unwrap_or(0));
+        if self.units < 0 {
+            f.write_str("-")?;
+        }
+        // Nearly always within 64 bits, whose digits cost much less.
+        match u64::try_from(whole) {
+            Ok(whole) => whole.fmt(f)?,
+            Err(_) => whole.fmt(f)?,
+        }
+        if rest == 0 {
+            return Ok(());
+        }
+        let (mut rest, mut width) = (rest, usize::from(self.scale));
+        while let (Some(shorter), Some(0)) = (rest.checked_div(10), rest.checked_rem(10)) {
+            rest = shorter;
+            width = width.saturating_sub(1);
+        }
+        write!(f, ".{rest:0width$}")
     }
 }
 
@@ -236,12 +265,12 @@ mod tests {
 
     #[test]
     fn figures_spell_without_trailing_zeros() {
-        let spelled = |units| Minor(units).decimal(2);
+        let spelled = |units| Minor(units).decimal(2).to_string();
         assert_eq!(spelled(3_669_300), "36693");
         assert_eq!(spelled(1_250), "12.5");
         assert_eq!(spelled(-1), "-0.01");
         assert_eq!(spelled(0), "0");
-        assert_eq!(Minor(-5).decimal(0), "-5");
+        assert_eq!(Minor(-5).decimal(0).to_string(), "-5");
     }
 
     #[test]

@@ -18,6 +18,8 @@ use jiff::tz::TimeZone;
 use store::DatabaseUrl;
 use tracing::level_filters::LevelFilter;
 
+use crate::times;
+
 /// The commented default configuration, as `sodu config` prints it.
 pub const DEFAULT_TEXT: &str = include_str!("config/default.toml");
 
@@ -57,6 +59,8 @@ pub struct Config {
     pub queue_len_max: usize,
     /// How many days a refused idempotency key stays used up.
     pub refusal_days: u32,
+    /// How many refusals of one account are kept within one second; further ones are turned away undecided.
+    pub refusals_per_second: u32,
     /// How long a stop waits for requests that are being answered.
     pub shutdown_timeout: Duration,
     /// What is logged, and how.
@@ -124,6 +128,12 @@ impl Config {
         Config::from_sources(path.as_deref().zip(text.as_deref()), environment, flags)
     }
 
+    /// An instant of the operator API as people read it, in the configured zone; as it is where it is none.
+    pub fn for_people(&self, rfc3339: &str) -> String {
+        let time = times::parse(rfc3339, times::Bound::Start, &self.time_zone);
+        time.map_or_else(|_| rfc3339.to_owned(), |time| times::for_people(time, &self.time_zone))
+    }
+
     fn from_sources(
         file: Option<(&Path, &str)>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -161,6 +171,7 @@ impl Default for Config {
             connections_max: 10_000,
             queue_len_max: 32_768,
             refusal_days: 30,
+            refusals_per_second: 20,
             shutdown_timeout: Duration::from_secs(10),
             log: Log { format: LogFormat::Auto, level: LevelFilter::INFO },
             time_zone: TimeZone::system(),

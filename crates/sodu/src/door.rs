@@ -230,6 +230,7 @@ pub fn open_store(config: &Config, create: Create) -> Result<Store, OpenError> {
         clock: crate::clock::system(),
         queue_len_max: config.queue_len_max,
         refusal_days: config.refusal_days,
+        refusals_per_second: config.refusals_per_second,
     })
 }
 

@@ -115,7 +115,7 @@ pub(crate) fn perform(
 
 /// The name of what an entry of one of those three kinds did, and what changed.
 fn by_hand_done(entry: &Entry, before: &AccountNow) -> (&'static str, Value) {
-    let decimal = |figure: ledger::Minor| figure.decimal(before.currency.scale());
+    let decimal = |figure: ledger::Minor| figure.decimal(before.currency.scale()).to_string();
     let mut detail = Map::new();
     let action = if entry.kind == Kind::Limit {
         change(&mut detail, "credit_limit", decimal(before.credit_limit).into(), decimal(entry.credit_limit).into());
@@ -149,7 +149,7 @@ pub(crate) fn open(
         let mut detail = json!({
             "name": new.name,
             "currency": new.currency,
-            "credit_limit": entry.credit_limit.decimal(scale),
+            "credit_limit": entry.credit_limit.decimal(scale).to_string(),
         });
         if let Some(external_id) = &new.external_id {
             detail["external_id"] = external_id.as_str().into();

@@ -52,7 +52,7 @@ pub fn restore(
     }
     let source = schema::open_reader(from).map_err(|error| format!("{}: {error}", from.display()))?;
     let cannot_read = |error: rusqlite::Error| format!("cannot read {}: {error}", from.display());
-    let report = verify::verify(&source, progress).map_err(cannot_read)?;
+    let report = verify::verify(&source, verify::Against::default(), progress).map_err(cannot_read)?;
     if let Some(finding) = report.findings.first() {
         let whose = finding.account.map_or(String::new(), |account| format!("account {account}: "));
         return Err(format!("{} does not verify and is not restored: {whose}{}", from.display(), finding.what));

@@ -4,17 +4,18 @@
 
 use std::collections::HashMap;
 
-use ledger::{Account, AccountId, Command, Currency, Earlier, Facts, Key, Movement, Time, Verdict, canonical, decide};
+use ledger::{Account, AccountId, Currency, Entry, Key, Minor, Time};
 use rusqlite::{Connection, params};
 
+use crate::AccountNow;
 use crate::digest::{self, Scope};
 use crate::follow::Written;
+use crate::holds::OpenHold;
 use crate::load::{self, Head, Loaded};
-use crate::memory::{Limits, Traits};
+use crate::memory::{Limits, Second, Traits};
 use crate::operators::TokenChange;
-use crate::rows::{self, Stored};
+use crate::rows::{self, Links, Settles};
 use crate::shared::Shared;
-use crate::{AccountNow, ChangeError, NewAccount, Outcome, Refused};
 
 /// How many last uses, and how many lapsed refusals, one second's tick writes at most.
 const TICK_LEN_MAX: usize = 1000;
@@ -25,19 +26,22 @@ pub(crate) struct Batch<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) now: Time,
     heads: &'a [Head],
-    loaded: &'a Loaded,
+    pub(crate) loaded: &'a Loaded,
     pub(crate) done: Done,
 }
 
 /// What becomes true with the commit.
 #[derive(Default)]
 pub(crate) struct Done {
-    drafts: HashMap<u32, Draft>,
+    pub(crate) drafts: HashMap<u32, Draft>,
     /// Accounts that do not exist yet; their slots follow those that do, in this order.
-    opened: Vec<AccountId>,
-    keys: HashMap<u128, i64>,
+    pub(crate) opened: Vec<AccountId>,
+    /// What keys did, and the newest words on entries (see [`digest::settled`]).
+    pub(crate) keys: HashMap<u128, i64>,
     /// Rows appended to the log.
-    rows: usize,
+    pub(crate) rows: usize,
+    /// By slot, how many refusals this commit keeps.
+    pub(crate) refused: HashMap<u32, u32>,
     pub(crate) credentials: Vec<NewSlot>,
     pub(crate) limits: Vec<(u32, Limits)>,
     pub(crate) tokens: Vec<TokenChange>,
@@ -48,12 +52,18 @@ pub(crate) struct Done {
 }
 
 /// An account as this commit leaves it.
-struct Draft {
-    account: Account,
+pub(crate) struct Draft {
+    pub(crate) account: Account,
     /// The row of its last entry.
-    row: i64,
-    traits: Traits,
-    is_changed: bool,
+    pub(crate) row: i64,
+    pub(crate) traits: Traits,
+    pub(crate) is_changed: bool,
+    /// Its holds that this commit makes, changes or (`None`) ends.
+    pub(crate) holds: HashMap<u64, Option<OpenHold>>,
+    /// As published before this commit.
+    no_end_before: Second,
+    /// Whether every hold that is due has had its expire entry.
+    is_expired: bool,
 }
 
 /// A credential that does not exist yet.
@@ -62,12 +72,6 @@ pub(crate) struct NewSlot {
     pub(crate) digest: [u8; 32],
     pub(crate) account: u32,
     pub(crate) limits: Limits,
-}
-
-/// What a key did before.
-enum Found {
-    Entry(Box<Stored>),
-    Refusal(rows::StoredRefusal),
 }
 
 impl<'a> Batch<'a> {
@@ -79,95 +83,6 @@ impl<'a> Batch<'a> {
         now: Time,
     ) -> Batch<'a> {
         Batch { db, shared, now, heads, loaded, done: Done { now, ..Done::default() } }
-    }
-
-    /// Decides a command on an existing account and writes what comes of it.
-    pub(crate) fn perform(&mut self, command: &Command) -> rusqlite::Result<Result<Outcome, Refused>> {
-        let Some(slot) = self.slot_of(command.account) else {
-            let refusal = ledger::Refusal::UnknownAccount;
-            return Ok(Err(Refused { refusal, replayed_from: None, account: None }));
-        };
-        let fingerprint = command.key.as_ref().map(|key| digest::fingerprint(Scope::Account(command.account), key));
-        let found = self.find(fingerprint)?;
-        let now = self.now;
-        let account = &self.draft(slot).account;
-        let facts = Facts { account: Some(account), earlier: found.as_ref().map(Found::earlier) };
-        match (decide(&facts, command, now), found) {
-            (Ok(Verdict::Replay), Some(Found::Entry(stored))) => {
-                Ok(Ok(Outcome { entry: stored.entry, replayed: true }))
-            }
-            (Ok(Verdict::Replay), Some(Found::Refusal(then))) => Ok(Err(Refused {
-                refusal: then.refusal,
-                replayed_from: Some(then.at),
-                account: Some(self.account_now(slot)),
-            })),
-            (Ok(Verdict::Replay), None) => unreachable!("the rules replay only what was found"),
-            (Ok(Verdict::Entries(entries)), _) => {
-                let mut last = None;
-                for entry in entries {
-                    self.append(slot, &entry, fingerprint)?;
-                    last = Some(entry);
-                }
-                let entry = last.expect("a verdict of entries has one");
-                Ok(Ok(Outcome { entry, replayed: false }))
-            }
-            (Err(refusal), _) => {
-                if let (true, Some(key), Some(fingerprint)) = (refusal.burns_key(), &command.key, fingerprint) {
-                    let row = self.next_row();
-                    let content = canonical::content(command);
-                    rows::insert_refusal(self.db, row, command, key, content, &refusal, self.now)?;
-                    self.done.keys.insert(fingerprint, -row);
-                    self.done.rows += 1;
-                }
-                Ok(Err(Refused { refusal, replayed_from: None, account: Some(self.account_now(slot)) }))
-            }
-        }
-    }
-
-    /// Opens an account: its entry and its profile together.
-    pub(crate) fn open(&mut self, new: &NewAccount) -> rusqlite::Result<Result<Outcome, ChangeError>> {
-        let Some((currency_id, currency)) = self.shared.accounts.currency_by_code(&new.currency) else {
-            return Ok(Err(ChangeError::UnknownCurrency));
-        };
-        let fingerprint = new.key.as_ref().map(|key| digest::fingerprint(Scope::Platform, key));
-        let found = self.find(fingerprint)?;
-        let earlier_id = found.as_ref().and_then(Found::account);
-        let Some(id) = new.id.or(earlier_id).or_else(|| self.free_id()) else {
-            return Ok(Err(ChangeError::AccountExists));
-        };
-        let command = Command {
-            account: id,
-            movement: Movement::Open { currency, credit_limit: new.credit_limit },
-            key: new.key.clone(),
-            reference: None,
-            metadata: ledger::Metadata::default(),
-            by: new.by.clone(),
-        };
-        let existing = self.slot_of(id).map(|slot| self.draft(slot).account.clone());
-        let facts = Facts { account: existing.as_ref(), earlier: found.as_ref().map(Found::earlier) };
-        let entry = match (decide(&facts, &command, self.now), found) {
-            (Ok(Verdict::Replay), Some(Found::Entry(stored))) => {
-                return Ok(Ok(Outcome { entry: stored.entry, replayed: true }));
-            }
-            (Ok(Verdict::Replay), _) => {
-                unreachable!("the rules replay only what was found, and no opening's refusal is kept")
-            }
-            (Ok(Verdict::Entries(mut entries)), _) => entries.pop().expect("a verdict of entries has one"),
-            (Err(ledger::Refusal::AccountExists), _) => return Ok(Err(ChangeError::AccountExists)),
-            (Err(ledger::Refusal::KeyReused { .. }), _) => return Ok(Err(ChangeError::KeyReused)),
-            (Err(refusal), _) => return Ok(Err(ChangeError::Refused(refusal))),
-        };
-        if self.is_external_id_taken(new.external_id.as_deref(), id)? {
-            return Ok(Err(ChangeError::AccountExists));
-        }
-        let slot = u32::try_from(self.shared.accounts.len() + self.done.opened.len()).expect("account numbers are u32");
-        let account = Account::opened_by(&entry).map_err(|broken| rows::damage(broken.to_string()))?;
-        let traits = Traits { currency: currency_id, shows_available: false, metered: false };
-        self.insert_account(new, &account, traits)?;
-        self.done.opened.push(id);
-        self.done.drafts.insert(slot, Draft { account, row: 0, traits, is_changed: true });
-        self.write_entry(slot, &entry, fingerprint)?;
-        Ok(Ok(Outcome { entry, replayed: false }))
     }
 
     /// The account's state as this transaction leaves it so far.
@@ -210,8 +125,31 @@ impl<'a> Batch<'a> {
             .exists(params![external_id, but_by.get()])
     }
 
-    /// Writes what is written now and then: last uses of credentials, and the end of lapsed refusals.
+    /// Gives the holds of an account that have ended their expire entries, at most `len_max` of them. No other entry of the
+    /// account may come before all have theirs (law 4).
+    pub(crate) fn expire_due(&mut self, slot: u32, len_max: usize) -> rusqlite::Result<()> {
+        let now = self.now;
+        let draft = self.draft(slot);
+        if draft.is_expired || Second::of(now) < draft.no_end_before {
+            return Ok(());
+        }
+        // What this commit itself has put on hold ends later than now.
+        draft.is_expired = true;
+        let due = self.shared.holds().due(slot, now, len_max);
+        let holds: Vec<_> = due.iter().map(|due| due.hold).collect();
+        let entries = ledger::expire(&self.draft(slot).account, &holds, now);
+        for (entry, due) in entries.iter().zip(due) {
+            let settles = Settles { target_row: due.row, settled: Minor::ZERO };
+            self.append(slot, entry, None, Some(settles))?;
+            self.draft(slot).holds.insert(due.hold.number, None);
+        }
+        Ok(())
+    }
+
+    /// Writes what is written now and then: holds that have ended, last uses of credentials, and the end of lapsed refusals.
     pub(crate) fn look_after(&mut self) -> rusqlite::Result<()> {
+        let due = self.shared.holds().due_slots(self.now, TICK_LEN_MAX);
+        due.into_iter().try_for_each(|slot| self.expire_due(slot, TICK_LEN_MAX))?;
         for slot in self.shared.some_uses(TICK_LEN_MAX) {
             let used = self.shared.credentials.get(slot).take_last_used().map(Time::micros);
             self.db
@@ -249,6 +187,7 @@ impl<'a> Batch<'a> {
             return Ok(Written::default());
         }
         self.db.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'last_row'")?.execute([self.next_row() - 1])?;
+        self.write_holds()?;
         let head = |slot: u32| {
             let head = &self.heads[load::index(slot)];
             (head.at, head.hash)
@@ -260,7 +199,20 @@ impl<'a> Batch<'a> {
         self.done
     }
 
-    fn draft(&mut self, slot: u32) -> &mut Draft {
+    /// Holds that a commit touches often, as a campaign's captures do, are written once.
+    fn write_holds(&self) -> rusqlite::Result<()> {
+        for draft in self.done.drafts.values() {
+            for (&number, hold) in &draft.holds {
+                match hold {
+                    Some(open) => rows::keep_hold(self.db, draft.account.id, &open.hold, open.row)?,
+                    None => rows::remove_hold(self.db, draft.account.id, number)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn draft(&mut self, slot: u32) -> &mut Draft {
         self.done.drafts.entry(slot).or_insert_with(|| {
             let figures = self.shared.accounts.figures(slot);
             Draft {
@@ -268,109 +220,80 @@ impl<'a> Batch<'a> {
                 row: figures.row,
                 traits: figures.traits,
                 is_changed: false,
+                holds: HashMap::new(),
+                no_end_before: figures.no_end_before,
+                is_expired: false,
             }
         })
     }
 
-    fn next_row(&self) -> i64 {
+    /// An open hold of an account, as this transaction leaves it so far.
+    pub(crate) fn open_hold(&mut self, slot: u32, number: u64) -> Option<OpenHold> {
+        match self.draft(slot).holds.get(&number) {
+            Some(changed) => *changed,
+            None => self.shared.holds().get(slot, number),
+        }
+    }
+
+    pub(crate) fn next_row(&self) -> i64 {
         self.loaded.last_row + i64::try_from(self.done.rows).expect("a batch is small") + 1
     }
 
-    fn append(&mut self, slot: u32, entry: &ledger::Entry, fingerprint: Option<u128>) -> rusqlite::Result<()> {
+    /// Folds an entry in and writes it; `fingerprint` is its key's.
+    pub(crate) fn append(
+        &mut self,
+        slot: u32,
+        entry: &Entry,
+        fingerprint: Option<u128>,
+        settles: Option<Settles>,
+    ) -> rusqlite::Result<()> {
         // The fold is written apart from the decision: an entry that does not fold is a bug, and must not reach the disk.
         let folded = self.draft(slot).account.apply(entry);
         folded.map_err(|broken| rows::damage(format!("account {}: {broken}", entry.account)))?;
-        self.write_entry(slot, entry, fingerprint)
+        self.write_entry(slot, entry, fingerprint, settles)
     }
 
-    fn write_entry(&mut self, slot: u32, entry: &ledger::Entry, fingerprint: Option<u128>) -> rusqlite::Result<()> {
+    fn write_entry(
+        &mut self,
+        slot: u32,
+        entry: &Entry,
+        fingerprint: Option<u128>,
+        settles: Option<Settles>,
+    ) -> rusqlite::Result<()> {
         let row = self.next_row();
         let draft = self.draft(slot);
-        let previous = std::mem::replace(&mut draft.row, row);
+        let links = Links { previous: std::mem::replace(&mut draft.row, row), settles };
         draft.is_changed = true;
-        rows::insert_entry(self.db, row, entry, previous)?;
-        if let Some(fingerprint) = fingerprint {
-            self.done.keys.insert(fingerprint, row);
-        }
+        rows::insert_entry(self.db, row, entry, links)?;
+        self.done.keys.extend(fingerprint.map(|fingerprint| (fingerprint, row)));
+        self.done.keys.extend(rows::settles(entry, links).map(|target| (digest::settled(target), row)));
         self.done.rows += 1;
         Ok(())
     }
 
-    fn insert_account(&self, new: &NewAccount, account: &Account, traits: Traits) -> rusqlite::Result<()> {
-        self.db
-            .prepare_cached(
-                "INSERT INTO accounts (id, currency, posted, held, credit_limit, status, number, entry, at, hash, opened_at, \
-                 name, external_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-            )?
-            .execute(params![
-                account.id.get(),
-                traits.currency,
-                account.posted.units(),
-                account.held.units(),
-                account.credit_limit.units(),
-                account.status.code(),
-                rows::number(account.number),
-                self.next_row(),
-                account.at.micros(),
-                account.hash.0.as_slice(),
-                account.at.micros(),
-                new.name,
-                new.external_id
-            ])?;
-        Ok(())
-    }
-
-    /// The number after the greatest, or the first gap once the greatest is taken.
-    fn free_id(&self) -> Option<AccountId> {
-        let greatest = self.done.opened.iter().map(|id| id.get()).chain([self.loaded.last_account]).max().unwrap_or(0);
-        greatest
-            .checked_add(1)
-            .and_then(AccountId::new)
-            .or_else(|| (1..=AccountId::MAX).filter_map(AccountId::new).find(|&id| self.slot_of(id).is_none()))
-    }
-
-    fn find(&self, fingerprint: Option<u128>) -> rusqlite::Result<Option<Found>> {
-        let Some(fingerprint) = fingerprint else {
-            return Ok(None);
+    /// Puts a new account in, whose entry and row are written with it.
+    pub(crate) fn write_opening(
+        &mut self,
+        entry: &Entry,
+        fingerprint: Option<u128>,
+        traits: Traits,
+        write_row: impl FnOnce(&Batch<'_>, &Account) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let slot = u32::try_from(self.shared.accounts.len() + self.done.opened.len()).expect("account numbers are u32");
+        let account = Account::opened_by(entry).map_err(|broken| rows::damage(broken.to_string()))?;
+        write_row(self, &account)?;
+        self.done.opened.push(account.id);
+        let draft = Draft {
+            account,
+            row: 0,
+            traits,
+            is_changed: true,
+            holds: HashMap::new(),
+            no_end_before: Second::NEVER,
+            is_expired: true,
         };
-        let row = match self.done.keys.get(&fingerprint) {
-            Some(&row) => Some(row),
-            None => self.loaded.follower.find_key(self.db, fingerprint)?,
-        };
-        match row {
-            None => Ok(None),
-            Some(row) if row > 0 => {
-                let stored = rows::entry_at(self.db, row)?;
-                let stored =
-                    stored.ok_or_else(|| rows::damage(format!("a key names row {row} of entries, which is gone")))?;
-                Ok(Some(Found::Entry(Box::new(stored))))
-            }
-            Some(row) => {
-                let lapsed_before = Time::from_micros(self.now.micros().saturating_sub(self.shared.refusal_us));
-                let refusal = rows::refusal_at(self.db, -row)?;
-                Ok(refusal.filter(|refusal| refusal.at >= lapsed_before).map(Found::Refusal))
-            }
-        }
-    }
-}
-
-impl Found {
-    fn earlier(&self) -> Earlier {
-        match self {
-            // An entry under a key always has its content; the zero digest equals that of no command.
-            Found::Entry(stored) => Earlier {
-                content: stored.entry.content.unwrap_or(ledger::Content([0; 16])),
-                number: Some(stored.entry.number),
-            },
-            Found::Refusal(refusal) => Earlier { content: refusal.content, number: None },
-        }
-    }
-
-    fn account(&self) -> Option<AccountId> {
-        match self {
-            Found::Entry(stored) => Some(stored.entry.account),
-            Found::Refusal(_) => None,
-        }
+        self.done.drafts.insert(slot, draft);
+        self.write_entry(slot, entry, fingerprint, None)
     }
 }
 
@@ -380,21 +303,28 @@ impl Done {
         for id in &self.opened {
             let slot = u32::try_from(shared.accounts.len()).expect("account numbers are u32");
             let draft = &self.drafts[&slot];
-            shared.accounts.add(*id, &load::figures(&draft.account, draft.row, draft.traits));
+            shared.accounts.add(*id, &load::figures(&draft.account, draft.row, draft.traits, Second::NEVER));
             load::set_head(heads, slot, &draft.account);
             loaded.last_account = loaded.last_account.max(id.get());
         }
+        let mut holds = shared.holds();
         for (slot, draft) in self.drafts {
             if !draft.is_changed {
                 continue;
             }
-            shared.accounts.publish(slot, &load::figures(&draft.account, draft.row, draft.traits));
+            let is_ended_otherwise = !draft.holds.is_empty();
+            draft.holds.into_iter().for_each(|(number, hold)| holds.set(slot, number, hold));
+            let no_end_before = if is_ended_otherwise { holds.no_end_before(slot) } else { draft.no_end_before };
+            let figures = load::figures(&draft.account, draft.row, draft.traits, no_end_before);
+            shared.accounts.publish(slot, &figures);
             load::set_head(heads, slot, &draft.account);
             loaded.follower.note_account(slot);
         }
+        drop(holds);
         for (fingerprint, row) in self.keys {
             loaded.follower.note_key(fingerprint, row);
         }
+        loaded.refused.add(self.now, self.refused);
         for new in self.credentials {
             shared.credentials.add(&new.api_key, new.digest, new.account, new.limits, None);
         }

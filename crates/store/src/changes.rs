@@ -3,14 +3,14 @@
 //! Whatever is no ordinary movement of money leaves a row in the audit trail, in the same commit: nothing here can be called
 //! without saying who asks.
 
-use ledger::{AccountId, Actor, Command, Currency};
+use ledger::{AccountId, Actor, Command, Currency, Key};
 use serde_json::Value;
 
 use crate::audit::Origin;
 use crate::batch::Batch;
 use crate::{
-    ChangeError, Credential, CredentialChange, Fault, NewAccount, NewCredential, NewOperator, Operator, OperatorName,
-    Outcome, ProfileChange, Refused, Store, audit, currencies, operators, settings,
+    ChangeError, Credential, CredentialChange, Fault, KeyOutcome, NewAccount, NewCredential, NewOperator, Operator,
+    OperatorName, Outcome, ProfileChange, Refused, Store, audit, currencies, operators, settings,
 };
 
 impl Store {
@@ -22,6 +22,12 @@ impl Store {
             commands.iter().map(|command| audit::perform(batch, command, request_id.as_ref())).collect()
         };
         self.send(len, perform).await
+    }
+
+    /// What a key of an account has done, if it has done anything. Answered by the writer, which alone knows every key; it
+    /// costs no commit.
+    pub async fn key_outcome(&self, account: AccountId, key: Key) -> Result<Option<KeyOutcome>, Fault> {
+        self.send(1, move |batch| batch.outcome_of(account, &key)).await
     }
 
     /// Opens an account.

@@ -1,6 +1,6 @@
 //! The digests of the store: what a secret is known as, and how a key is found.
 
-use ledger::{AccountId, Key};
+use ledger::{AccountId, Key, Target};
 use sha2::{Digest, Sha256};
 
 /// What is kept of a key and its secret: SHA-256 over both, each with its length before it, so that no other pair of
@@ -26,12 +26,28 @@ pub(crate) fn fingerprint(scope: Scope, key: &Key) -> u128 {
         Scope::Platform => 0,
         Scope::Account(id) => id.get(),
     };
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&scope.to_le_bytes()).update(key.as_str().as_bytes());
+    digest(scope, key.as_str().as_bytes())
+}
+
+/// The fingerprint under which the newest word on an entry is looked up: the last refund of a charge or capture, what ended
+/// a hold. No key has a zero byte in it.
+pub(crate) fn settled(of: Target) -> u128 {
+    let mut text = [0; 9];
+    text[1..].copy_from_slice(&of.number.to_le_bytes());
+    digest(of.account.get(), &text)
+}
+
+fn digest(scope: u32, text: &[u8]) -> u128 {
+    let mut form = [0; 4 + KEY_LEN_MAX];
+    form[..4].copy_from_slice(&scope.to_le_bytes());
+    form[4..4 + text.len()].copy_from_slice(text);
     let mut first = [0; 16];
-    first.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    first.copy_from_slice(&blake3::hash(&form[..4 + text.len()]).as_bytes()[..16]);
     u128::from_be_bytes(first)
 }
+
+/// The longest text that has a fingerprint, in bytes.
+const KEY_LEN_MAX: usize = 128;
 
 /// Where an idempotency key is unique.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

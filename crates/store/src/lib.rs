@@ -12,17 +12,24 @@ mod changes;
 mod currencies;
 mod digest;
 mod follow;
+mod holds;
 mod index;
+mod links;
 mod load;
 mod memory;
+mod open;
 mod operators;
 mod own;
+mod perform;
+mod refused;
 mod rows;
 mod schema;
 mod settings;
+mod settlement;
 mod shared;
 mod statement;
 mod store;
+mod totals;
 mod types;
 mod verify;
 mod writer;
@@ -31,8 +38,9 @@ pub use audit::{AuditQuery, AuditRow, RequestId};
 pub use backup::restore;
 pub use operators::{Login, NewOperator, Operator, OperatorName, Role};
 pub use store::{Grant, Store};
+pub use totals::Totals;
 pub use types::{
-    AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, NewAccount, NewCredential,
-    OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats,
+    AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome, NewAccount,
+    NewCredential, OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats,
 };
-pub use verify::{Finding, Progress, VerifyReport};
+pub use verify::{Against, Finding, Progress, VerifyReport, inspect};

@@ -5,15 +5,18 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use ipnet::IpNet;
-use ledger::{Account, AccountId, Currency, Hash, Minor, Status, Time};
+use ledger::{Account, AccountId, Currency, Hash, Hold, Minor, Status, Time};
 use rusqlite::{Connection, Row};
 
-use crate::digest::{Scope, fingerprint};
+use crate::digest::{Scope, fingerprint, settled};
 use crate::follow::Follower;
-use crate::memory::{Accounts, Credentials, Figures, Limits, Traits};
+use crate::holds::{Holds, OpenHold};
+use crate::memory::{Accounts, Credentials, Figures, Limits, Second, Traits};
 use crate::operators::Tokens;
+use crate::refused::Refusals;
 use crate::rows::{self, damage};
 use crate::{OpenError, audit, schema};
 
@@ -35,6 +38,7 @@ pub(crate) struct Loaded {
     pub(crate) last_time: Time,
     /// The greatest account number.
     pub(crate) last_account: u32,
+    pub(crate) refused: Refusals,
 }
 
 /// Reads everything, adding to `accounts` and `credentials` what they lack and publishing what is newer; `tokens` are
@@ -46,14 +50,17 @@ pub(crate) fn load(
     accounts: &Accounts,
     credentials: &Credentials,
     tokens: &Tokens,
+    holds: &Mutex<Holds>,
     heads: &mut Vec<Head>,
 ) -> Result<Loaded, OpenError> {
+    // Whoever asks for holds that have ended waits until holds and figures are of one instant again.
+    let mut holds = holds.lock().unwrap_or_else(PoisonError::into_inner);
     let (one, other) = (schema::open_reader(path)?, schema::open_reader(path)?);
     let are_accounts_in = AtomicBool::new(false);
     let loaded = std::thread::scope(|scope| {
         let are_in = &are_accounts_in;
         let beside = scope.spawn(move || load_credentials(&other, accounts, are_in, credentials));
-        let loaded = load_ledger(&one, accounts, heads, are_in).and_then(|mut loaded| {
+        let loaded = load_ledger(&one, accounts, &mut holds, heads, are_in).and_then(|mut loaded| {
             tokens.load(&one)?;
             loaded.last_time = loaded.last_time.max(audit::last_time(&one)?.unwrap_or_default());
             Ok(loaded)
@@ -68,15 +75,44 @@ pub(crate) fn load(
 fn load_ledger(
     db: &Connection,
     accounts: &Accounts,
+    holds: &mut Holds,
     heads: &mut Vec<Head>,
     are_accounts_in: &AtomicBool,
 ) -> rusqlite::Result<Loaded> {
-    let mut loaded = Loaded { follower: Follower::new(), last_row: 0, last_time: Time::default(), last_account: 0 };
+    let mut loaded = Loaded {
+        follower: Follower::new(),
+        last_row: 0,
+        last_time: Time::default(),
+        last_account: 0,
+        refused: Refusals::new(),
+    };
     load_currencies(db, accounts)?;
     load_accounts(db, accounts, heads, &mut loaded)?;
     are_accounts_in.store(true, Ordering::Release);
     replay(db, accounts, heads, &mut loaded)?;
+    load_holds(db, accounts, holds)?;
     Ok(loaded)
+}
+
+/// Replaces what is known of open holds by what is durable.
+fn load_holds(db: &Connection, accounts: &Accounts, holds: &mut Holds) -> rusqlite::Result<()> {
+    let before = std::mem::take(holds);
+    let mut select = db.prepare("SELECT account, number, entry, remaining, expires_at FROM open_holds")?;
+    let mut found = select.query([])?;
+    while let Some(row) = found.next()? {
+        let (account, number): (u32, i64) = (row.get(0)?, row.get(1)?);
+        let wrong = |column: &str| damage(format!("hold {number} of account {account}: {column} is not one"));
+        let slot = AccountId::new(account).and_then(|id| accounts.slot_of(id)).ok_or_else(|| wrong("account"))?;
+        let number = u64::try_from(number).map_err(|_| wrong("number"))?;
+        let left = Minor::new(row.get(3)?).filter(|left| *left > Minor::ZERO).ok_or_else(|| wrong("remaining"))?;
+        let hold = Hold { number, left, expires_at: Time::from_micros(row.get(4)?) };
+        holds.set(slot, number, Some(OpenHold { hold, row: row.get(2)? }));
+    }
+    for slot in before.slots().union(&holds.slots()).copied() {
+        let figures = accounts.figures(slot);
+        accounts.publish(slot, &Figures { no_end_before: holds.no_end_before(slot), ..figures });
+    }
+    Ok(())
 }
 
 /// How many rows the two tables have that decide how much room to make.
@@ -124,7 +160,7 @@ fn load_accounts(
     while let Some(row) = found.next()? {
         let (account, entry, traits) = account(row, |id| accounts.currency(id))?;
         let (id, head) = (account.id, Head { hash: account.hash.0, at: account.at.micros() });
-        let figures = figures(&account, entry, traits);
+        let figures = figures(&account, entry, traits, Second::NEVER);
         loaded.last_account = loaded.last_account.max(id.get());
         loaded.last_time = loaded.last_time.max(account.at);
         let Some(slot) = accounts.slot_of(id) else {
@@ -134,6 +170,7 @@ fn load_accounts(
         };
         // What is published is durable and may be newer than the row, which follows behind: readers never go back.
         let published = accounts.figures(slot);
+        let figures = Figures { no_end_before: published.no_end_before, ..figures };
         if figures.number > published.number {
             accounts.publish(slot, &figures);
             heads[index(slot)] = head;
@@ -184,6 +221,9 @@ fn replay(db: &Connection, accounts: &Accounts, heads: &mut Vec<Head>, loaded: &
         if let Some(key) = &entry.key {
             loaded.follower.note_key(fingerprint(scope(entry), key), stored.row);
         }
+        if let Some(target) = stored.settles() {
+            loaded.follower.note_key(settled(target), stored.row);
+        }
         loaded.follower.note_account(slot);
         count += 1;
         loaded.last_row = stored.row;
@@ -193,8 +233,8 @@ fn replay(db: &Connection, accounts: &Accounts, heads: &mut Vec<Head>, loaded: &
             continue;
         }
         account.apply(entry).map_err(|broken| wrong(&broken))?;
-        let traits = accounts.figures(slot).traits;
-        accounts.publish(slot, &figures(&account, stored.row, traits));
+        let Figures { traits, no_end_before, .. } = accounts.figures(slot);
+        accounts.publish(slot, &figures(&account, stored.row, traits, no_end_before));
         set_head(heads, slot, &account);
     }
     let mut select = db.prepare("SELECT id, account, key, at FROM refusals WHERE id > ?1 ORDER BY id")?;
@@ -237,7 +277,7 @@ pub(crate) fn draft(accounts: &Accounts, heads: &[Head], slot: u32) -> Account {
 }
 
 /// What readers may see of an account whose last entry lies in `row`.
-pub(crate) fn figures(account: &Account, row: i64, traits: Traits) -> Figures {
+pub(crate) fn figures(account: &Account, row: i64, traits: Traits, no_end_before: Second) -> Figures {
     Figures {
         posted: account.posted,
         held: account.held,
@@ -245,6 +285,7 @@ pub(crate) fn figures(account: &Account, row: i64, traits: Traits) -> Figures {
         status: account.status,
         number: account.number,
         row,
+        no_end_before,
         traits,
     }
 }

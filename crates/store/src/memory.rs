@@ -5,14 +5,15 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use ipnet::IpNet;
 use ledger::{AccountId, Currency, Minor, Status, Time};
 use subtle::ConstantTimeEq;
 
+use crate::holds::Holds;
 use crate::index::Index;
 use crate::{AccountNow, digest};
 
@@ -41,13 +42,30 @@ pub(crate) struct Figures {
     pub(crate) number: u64,
     /// The row id of entry `number`.
     pub(crate) row: i64,
+    /// Before this instant none of its open holds is due: the second in which the first of them ends.
+    pub(crate) no_end_before: Second,
     pub(crate) traits: Traits,
+}
+
+/// A second since 1970 UTC, which an instant of ledger time lies in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Second(u32);
+
+impl Second {
+    /// Later than any instant.
+    pub(crate) const NEVER: Second = Second(u32::MAX);
+
+    pub(crate) fn of(time: Time) -> Second {
+        // A hold that ends beyond the year 2106 is looked at every time, which is only slower.
+        Second(u32::try_from(time.micros().div_euclid(1_000_000).max(0)).unwrap_or(u32::MAX - 1))
+    }
 }
 
 /// One account. A reader that sees the same even `version` before and after has seen figures of one commit.
 struct Slot {
     id: u32,
     version: AtomicU32,
+    no_end_before: AtomicU32,
     /// Status in bits 0 and 1, `shows_available` in 2, `metered` in 3, the currency from 8 on.
     flags: AtomicU32,
     posted: AtomicI64,
@@ -79,6 +97,7 @@ impl Accounts {
         let slot = to_slot(self.slots.push(Slot {
             id: id.get(),
             version: AtomicU32::new(0),
+            no_end_before: AtomicU32::new(figures.no_end_before.0),
             flags: AtomicU32::new(flags(figures)),
             posted: AtomicI64::new(figures.posted.units()),
             held: AtomicI64::new(figures.held.units()),
@@ -98,6 +117,7 @@ impl Accounts {
         // No figure below may become visible before the odd version, nor the even one before the figures.
         fence(Ordering::Release);
         slot.flags.store(flags(figures), Ordering::Relaxed);
+        slot.no_end_before.store(figures.no_end_before.0, Ordering::Relaxed);
         slot.posted.store(figures.posted.units(), Ordering::Relaxed);
         slot.held.store(figures.held.units(), Ordering::Relaxed);
         slot.credit_limit.store(figures.credit_limit.units(), Ordering::Relaxed);
@@ -112,6 +132,7 @@ impl Accounts {
         loop {
             let version = slot.version.load(Ordering::Acquire);
             let flags = slot.flags.load(Ordering::Relaxed);
+            let no_end_before = slot.no_end_before.load(Ordering::Relaxed);
             let posted = slot.posted.load(Ordering::Relaxed);
             let held = slot.held.load(Ordering::Relaxed);
             let credit_limit = slot.credit_limit.load(Ordering::Relaxed);
@@ -127,6 +148,7 @@ impl Accounts {
                     status: status(flags),
                     number,
                     row,
+                    no_end_before: Second(no_end_before),
                     traits: traits(flags),
                 };
             }
@@ -134,13 +156,26 @@ impl Accounts {
         }
     }
 
-    pub(crate) fn now(&self, slot: u32) -> AccountNow {
+    /// The figures of a slot at the instant `now`: holds that have ended by then do not count, whether or not that is
+    /// written yet (law 4).
+    pub(crate) fn now(&self, slot: u32, holds: &Mutex<Holds>, now: Time) -> AccountNow {
         let figures = self.figures(slot);
+        if Second::of(now) < figures.no_end_before {
+            return self.shown(slot, &figures, figures.held);
+        }
+        // What readers see of holds changes under this lock only, so that both are of one commit.
+        let holds = holds.lock().unwrap_or_else(PoisonError::into_inner);
+        let figures = self.figures(slot);
+        let live = figures.held.minus(holds.due_by(slot, now)).expect("what is held includes every open hold");
+        self.shown(slot, &figures, live)
+    }
+
+    fn shown(&self, slot: u32, figures: &Figures, held: Minor) -> AccountNow {
         AccountNow {
             id: self.id_of(slot),
             currency: self.currency(figures.traits.currency),
             posted: figures.posted,
-            held: figures.held,
+            held,
             credit_limit: figures.credit_limit,
             status: figures.status,
             number: figures.number,
@@ -160,13 +195,17 @@ impl Accounts {
         self.currencies.push(currency);
     }
 
-    /// All of them, in that order.
-    pub(crate) fn currencies(&self) -> Vec<Currency> {
+    pub(crate) fn currency(&self, id: u8) -> Currency {
+        *self.currencies.get(usize::from(id)).expect("an account's currency is loaded before the account")
+    }
+
+    pub(crate) fn all_currencies(&self) -> Vec<Currency> {
         self.currencies.iter().map(|(_, currency)| *currency).collect()
     }
 
-    pub(crate) fn currency(&self, id: u8) -> Currency {
-        *self.currencies.get(usize::from(id)).expect("an account's currency is loaded before the account")
+    /// The numbers of all accounts, in the order in which they came in.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = AccountId> {
+        self.slots.iter().map(|(_, slot)| AccountId::new(slot.id).expect("slots are made from account ids"))
     }
 
     pub(crate) fn currency_by_code(&self, code: &str) -> Option<(u8, Currency)> {
@@ -330,7 +369,9 @@ mod tests {
         let figure = Minor::new(n).expect("a small figure");
         let traits = Traits { currency: 0, shows_available: false, metered: false };
         let number = n.unsigned_abs();
-        Figures { posted: figure, held: figure, credit_limit: figure, status: Status::Active, number, row: n, traits }
+        let no_end_before = Second(u32::try_from(n).expect("a small number"));
+        let status = Status::Active;
+        Figures { posted: figure, held: figure, credit_limit: figure, status, number, row: n, no_end_before, traits }
     }
 
     #[test]

@@ -3,15 +3,15 @@
 use std::fmt;
 
 use ledger::{
-    AccountId, Actor, Content, Currency, Entry, Hash, Key, Kind, Metadata, Minor, Reason, Reference, Refusal, Status,
-    Target, Time,
+    AccountId, Actor, Content, Currency, Entry, Hash, Hold, Key, Kind, Metadata, Minor, Reason, Reference, Refusal,
+    Status, Target, Time,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// The columns of an entry, in the order that [`entry`] reads them.
 pub(crate) const ENTRY: &str = "id, account, number, kind, amount, posted, held, credit_limit, status, at, recorded_at, \
     expires_at, target_account, target_number, currency, scale, key, content, reference, reason, metadata, actor, hash, \
-    previous";
+    previous, target_row, settled";
 
 /// A row that says something impossible.
 #[derive(Debug)]
@@ -29,16 +29,60 @@ impl std::error::Error for Damage {}
 pub(crate) struct Stored {
     pub(crate) row: i64,
     pub(crate) entry: Entry,
+    /// Where what it refers to lies.
+    pub(crate) links: Links,
+}
+
+/// What an entry's row knows beside the entry: derived, and no part of the chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Links {
     /// The row of the account's entry before it; 0 for the first.
     pub(crate) previous: i64,
+    pub(crate) settles: Option<Settles>,
+}
+
+/// What an entry does to the hold, charge or capture of its account that it names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Settles {
+    /// Where that one lies.
+    pub(crate) target_row: i64,
+    /// What is left of the hold after this entry; what is given back of the charge or capture, with this entry.
+    pub(crate) settled: Minor,
+}
+
+impl Stored {
+    /// The entry that this one is the newest word on, for [`crate::digest::Scope::Settled`]: the charge or capture of a
+    /// refund, the hold that it ends.
+    pub(crate) fn settles(&self) -> Option<Target> {
+        settles(&self.entry, self.links)
+    }
+}
+
+/// See [`Stored::settles`].
+pub(crate) fn settles(entry: &Entry, links: Links) -> Option<Target> {
+    let ends = links.settles.is_some_and(|settles| settles.settled == Minor::ZERO);
+    let is_settled = match entry.kind {
+        Kind::Refund => true,
+        Kind::Capture | Kind::Void | Kind::Expire => ends,
+        Kind::Open
+        | Kind::Limit
+        | Kind::Status
+        | Kind::Topup
+        | Kind::Charge
+        | Kind::Hold
+        | Kind::Extend
+        | Kind::Transfer
+        | Kind::Adjust => false,
+    };
+    entry.target.filter(|_| is_settled)
 }
 
 /// Appends an entry as row `row`, and every 128th of an account as a milestone.
-pub(crate) fn insert_entry(db: &Connection, row: i64, entry: &Entry, previous: i64) -> rusqlite::Result<()> {
+pub(crate) fn insert_entry(db: &Connection, row: i64, entry: &Entry, links: Links) -> rusqlite::Result<()> {
     let metadata = (!entry.metadata.is_empty()).then(|| metadata_json(&entry.metadata));
     db.prepare_cached(
         "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-         ?20, ?21, ?22, ?23, ?24)",
+         ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
     )?
     .execute(params![
         row,
@@ -64,7 +108,9 @@ pub(crate) fn insert_entry(db: &Connection, row: i64, entry: &Entry, previous: i
         metadata,
         entry.by.as_str(),
         entry.hash.0.as_slice(),
-        previous,
+        links.previous,
+        links.settles.map(|settles| settles.target_row),
+        links.settles.map(|settles| settles.settled.units()),
     ])?;
     if entry.number.is_multiple_of(crate::statement::MILESTONE) {
         db.prepare_cached("INSERT INTO milestones (account, number, entry, at) VALUES (?1, ?2, ?3, ?4)")?
@@ -118,7 +164,15 @@ pub(crate) fn entry(row: &Row<'_>) -> rusqlite::Result<Stored> {
         by: text(row, 21, Actor::new).ok().flatten().ok_or_else(|| damage("actor"))?,
         hash: Hash(row.get(22).map_err(|_| damage("hash"))?),
     };
-    Ok(Stored { row: id, entry, previous: row.get::<_, Option<i64>>(23)?.unwrap_or(0) })
+    let settles = match (row.get::<_, Option<i64>>(24)?, row.get::<_, Option<i64>>(25)?) {
+        (Some(target_row), Some(units)) => {
+            Some(Settles { target_row, settled: Minor::new(units).ok_or_else(|| damage("settled"))? })
+        }
+        (None, None) => None,
+        _ => return Err(damage("settled")),
+    };
+    let links = Links { previous: row.get::<_, Option<i64>>(23)?.unwrap_or(0), settles };
+    Ok(Stored { row: id, entry, links })
 }
 
 /// The entry in that row, if there is one.
@@ -144,15 +198,15 @@ pub(crate) fn insert_refusal(
     refusal: &Refusal,
     at: Time,
 ) -> rusqlite::Result<()> {
-    let figures: serde_json::Map<String, serde_json::Value> =
-        refusal.figures().into_iter().map(|(name, figure)| (name.to_owned(), figure.units().into())).collect();
+    let facts: serde_json::Map<String, serde_json::Value> =
+        refusal.facts().into_iter().map(|(name, fact)| (name.to_owned(), fact.code().into())).collect();
     db.prepare_cached("INSERT INTO refusals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(params![
         row,
         command.account.get(),
         key.as_str(),
         content.0.as_slice(),
         refusal.slug(),
-        serde_json::Value::Object(figures).to_string(),
+        serde_json::Value::Object(facts).to_string(),
         at.micros(),
         command.by.as_str()
     ])?;
@@ -161,19 +215,38 @@ pub(crate) fn insert_refusal(
 
 /// The refusal in that row, if there is one.
 pub(crate) fn refusal_at(db: &Connection, row: i64) -> rusqlite::Result<Option<StoredRefusal>> {
-    db.prepare_cached("SELECT content, slug, figures, at FROM refusals WHERE id = ?1")?
+    db.prepare_cached("SELECT content, slug, facts, at FROM refusals WHERE id = ?1")?
         .query_row([row], |found| {
             let damage = |column: &str| damage(format!("row {row} of refusals: {column} is not one"));
-            let figures: serde_json::Value =
-                serde_json::from_str(found.get_ref(2)?.as_str()?).map_err(|_| damage("figures"))?;
-            let figure = |name: &str| figures.get(name)?.as_i64().and_then(Minor::new);
+            let facts: serde_json::Value =
+                serde_json::from_str(found.get_ref(2)?.as_str()?).map_err(|_| damage("facts"))?;
+            let fact = |name: &str| facts.get(name)?.as_i64();
             Ok(StoredRefusal {
                 content: Content(found.get(0).map_err(|_| damage("content"))?),
-                refusal: Refusal::from_parts(found.get_ref(1)?.as_str()?, figure).ok_or_else(|| damage("slug"))?,
+                refusal: Refusal::from_parts(found.get_ref(1)?.as_str()?, fact).ok_or_else(|| damage("slug"))?,
                 at: Time::from_micros(found.get(3)?),
             })
         })
         .optional()
+}
+
+/// Keeps an open hold as it is now, whose entry lies in row `row`.
+pub(crate) fn keep_hold(db: &Connection, account: AccountId, hold: &Hold, row: i64) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO open_holds VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+        account.get(),
+        number(hold.number),
+        row,
+        hold.left.units(),
+        hold.expires_at.micros()
+    ])?;
+    Ok(())
+}
+
+/// Removes a hold that has ended.
+pub(crate) fn remove_hold(db: &Connection, account: AccountId, hold: u64) -> rusqlite::Result<()> {
+    let mut delete = db.prepare_cached("DELETE FROM open_holds WHERE account = ?1 AND number = ?2")?;
+    delete.execute(params![account.get(), number(hold)])?;
+    Ok(())
 }
 
 /// An entry number as SQLite keeps it.

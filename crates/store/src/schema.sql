@@ -52,6 +52,9 @@ CREATE TABLE entries (
     actor          TEXT NOT NULL,
     hash           BLOB NOT NULL,
     previous       INTEGER,          -- derived: the row of the account's entry before this one
+    target_row     INTEGER,          -- derived: the row of the hold, charge or capture that it names
+    settled        INTEGER,          -- derived, minor units: what is left of that hold after this entry; what is given
+                                     -- back of that charge or capture with this entry
     -- The second line of defence against an overdraft: whatever decided it, no spending entry may leave less than nothing.
     CHECK (posted - held + credit_limit >= 0 OR NOT (kind IN (5, 6) OR (kind = 12 AND amount < 0)))
 ) STRICT;
@@ -70,6 +73,16 @@ CREATE TABLE milestones (
     PRIMARY KEY (account, number)
 ) STRICT, WITHOUT ROWID;
 
+-- Derived: holds that have not ended, as of the last row of the log.
+CREATE TABLE open_holds (
+    account    INTEGER NOT NULL,
+    number     INTEGER NOT NULL, -- of the hold's entry
+    entry      INTEGER NOT NULL, -- its row
+    remaining  INTEGER NOT NULL, -- minor units
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (account, number)
+) STRICT, WITHOUT ROWID;
+
 -- Noes that used their key up, kept for the configured number of days.
 CREATE TABLE refusals (
     id      INTEGER PRIMARY KEY,
@@ -77,7 +90,7 @@ CREATE TABLE refusals (
     key     TEXT NOT NULL,
     content BLOB NOT NULL,
     slug    TEXT NOT NULL,
-    figures TEXT NOT NULL, -- a JSON object of minor units
+    facts   TEXT NOT NULL, -- a JSON object of integers: minor units, entry numbers, codes of kinds, microseconds
     at      INTEGER NOT NULL,
     actor   TEXT NOT NULL
 ) STRICT;

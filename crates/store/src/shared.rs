@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::holds::Holds;
 use crate::memory::{Accounts, Credentials};
 use crate::operators::Tokens;
 use crate::{Clock, DatabaseUrl};
@@ -16,6 +17,10 @@ pub(crate) struct Shared {
     pub(crate) url: DatabaseUrl,
     pub(crate) clock: Clock,
     pub(crate) refusal_us: i64,
+    /// How many refusals of one account are kept within one second.
+    pub(crate) refusals_per_second: u32,
+    /// Changed by the writer alone, together with the figures that they are part of.
+    pub(crate) holds: Mutex<Holds>,
     pub(crate) accounts: Accounts,
     pub(crate) credentials: Credentials,
     pub(crate) tokens: Tokens,
@@ -49,6 +54,10 @@ impl Shared {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.commands.fetch_add(u64::try_from(commands).unwrap_or(0), Ordering::Relaxed);
         self.commit_us.fetch_add(u64::try_from(took.as_micros()).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub(crate) fn holds(&self) -> MutexGuard<'_, Holds> {
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Some of the credentials whose last use is to be written.

@@ -3,10 +3,11 @@
 //! There is no index by account: its random pages would be rewritten in every commit. Each entry knows the row of the one
 //! before it, and every 128th is a milestone; so any entry is found with one look-up and at most 127 steps back.
 
-use ledger::{AccountId, Entry, Time};
+use ledger::{AccountId, Entry, Hold, Time};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::Page;
+use crate::holds::OpenHold;
 use crate::rows::{self, Stored, damage};
 
 /// Every how many entries of an account one is kept as a milestone.
@@ -21,11 +22,28 @@ pub(crate) struct Last {
 }
 
 /// Entry `number` of the account, if it has that many.
-pub(crate) fn entry(db: &Connection, last: Last, number: u64) -> rusqlite::Result<Option<Entry>> {
+pub(crate) fn stored(db: &Connection, last: Last, number: u64) -> rusqlite::Result<Option<Stored>> {
     if number == 0 || number > last.number {
         return Ok(None);
     }
     Ok(back_to(db, last, number, number)?.pop())
+}
+
+/// The last entry that took effect at `at` or before; `None` where the account was opened later.
+pub(crate) fn as_of(db: &Connection, last: Last, at: Time) -> rusqlite::Result<Option<Entry>> {
+    let after = Time::from_micros(at.micros().saturating_add(1));
+    let number = last_before(db, last, after)?;
+    Ok(stored(db, last, number)?.map(|stored| stored.entry))
+}
+
+/// Open holds with their entries.
+pub(crate) fn of_holds(db: &Connection, open: &[OpenHold]) -> rusqlite::Result<Vec<(Hold, Entry)>> {
+    let with_entry = |open: &OpenHold| {
+        let stored = rows::entry_at(db, open.row)?;
+        let stored = stored.ok_or_else(|| damage(format!("row {} of entries is gone", open.row)))?;
+        Ok((open.hold, stored.entry))
+    };
+    open.iter().map(with_entry).collect()
 }
 
 /// The entries with `from` ≤ at < `to` and a number above `after`, oldest first, at most `limit` of them.
@@ -44,12 +62,12 @@ pub(crate) fn page(
     if first > until {
         return Ok(Page { items: Vec::new(), next: None });
     }
-    let items = back_to(db, last, first, until)?;
+    let items = back_to(db, last, first, until)?.into_iter().map(|stored| stored.entry).collect();
     Ok(Page { items, next: (until < end).then_some(until) })
 }
 
 /// The entries `first` to `until`, oldest first.
-fn back_to(db: &Connection, last: Last, first: u64, until: u64) -> rusqlite::Result<Vec<Entry>> {
+fn back_to(db: &Connection, last: Last, first: u64, until: u64) -> rusqlite::Result<Vec<Stored>> {
     let mut entries = Vec::new();
     let (mut number, mut row) = nearest(db, last, until)?;
     while number > until {
@@ -57,12 +75,12 @@ fn back_to(db: &Connection, last: Last, first: u64, until: u64) -> rusqlite::Res
         number -= 1;
     }
     loop {
-        let Stored { entry, previous, .. } =
-            rows::entry_at(db, row)?.ok_or_else(|| damage(format!("row {row} of entries is gone")))?;
-        if entry.account != last.account || entry.number != number {
+        let stored = rows::entry_at(db, row)?.ok_or_else(|| damage(format!("row {row} of entries is gone")))?;
+        if stored.entry.account != last.account || stored.entry.number != number {
             return Err(damage(format!("account {} entry {number} is not where its successor says", last.account)));
         }
-        entries.push(entry);
+        let previous = stored.links.previous;
+        entries.push(stored);
         if number == first {
             entries.reverse();
             return Ok(entries);
@@ -90,8 +108,8 @@ fn last_before(db: &Connection, last: Last, time: Time) -> rusqlite::Result<u64>
         return Ok(last.number);
     }
     let entries = back_to(db, last, first, until)?;
-    let before = entries.iter().take_while(|entry| entry.at < time).last();
-    Ok(before.map_or(first - 1, |entry| entry.number))
+    let before = entries.iter().take_while(|stored| stored.entry.at < time).last();
+    Ok(before.map_or(first - 1, |stored| stored.entry.number))
 }
 
 /// The known entry at or after `number` that is nearest to it: a milestone, or the account's last.

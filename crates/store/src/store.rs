@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::Guard;
-use ledger::{AccountId, Currency, Entry, Time};
+use ledger::{AccountId, Currency, Entry, Hold, Time};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::batch::Batch;
+use crate::holds::{Holds, OpenHold};
 use crate::memory::{Accounts, CredentialSlot, Credentials, Limits};
 use crate::operators::Tokens;
 use crate::own::{self, Owned};
@@ -21,8 +22,8 @@ use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
 use crate::writer::{self, Desk, Job, Writer};
 use crate::{
-    AccountNow, AuditQuery, AuditRow, Credential, DatabaseUrl, Fault, Login, OpenError, Operator, Options, Page,
-    Profile, RequestId, Stats, audit, backup, load, operators, schema, settings,
+    AccountNow, Against, AuditQuery, AuditRow, Credential, DatabaseUrl, Fault, Login, OpenError, Operator, Options,
+    Page, Profile, RequestId, Stats, audit, backup, load, operators, schema, settings,
 };
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
@@ -110,6 +111,8 @@ impl Store {
             url: options.url,
             clock: options.clock,
             refusal_us: i64::from(options.refusal_days) * MICROS_A_DAY,
+            refusals_per_second: options.refusals_per_second,
+            holds: Mutex::new(Holds::default()),
             accounts: Accounts::with_room(accounts),
             credentials: Credentials::with_room(credentials),
             tokens: Tokens::new(),
@@ -126,8 +129,8 @@ impl Store {
             broken: watch::Sender::new(None),
         });
         let mut heads = Vec::with_capacity(accounts);
-        let path = &shared.url.path;
-        let loaded = load::load(path, &shared.accounts, &shared.credentials, &shared.tokens, &mut heads)?;
+        let Shared { url, accounts, credentials, tokens, holds, .. } = &*shared;
+        let loaded = load::load(&url.path, accounts, credentials, tokens, holds, &mut heads)?;
         shared.last_time.store(loaded.last_time.micros(), Ordering::Relaxed);
         let (queue, waiting) = channel();
         let desk = Arc::new(Mutex::new(Some(Writer::new(db, heads, loaded, Arc::clone(&shared))?)));
@@ -174,25 +177,33 @@ impl Store {
     }
 
     /// The credential with this key and this secret, revoked and expired ones too; an unknown key and a wrong secret take
-    /// the same path to `None`.
-    pub fn authenticate(&self, api_key: &str, secret_key: &str) -> Option<Grant<'_>> {
+    /// the same path to `None`. The figures are those of `now`.
+    pub fn authenticate(&self, api_key: &str, secret_key: &str, now: Time) -> Option<Grant<'_>> {
         let shared = &*self.inner.shared;
         let slot = shared.credentials.authenticate(api_key, secret_key)?;
         let credential = shared.credentials.get(slot);
-        let account = shared.accounts.now(credential.account);
+        let account = shared.accounts.now(credential.account, &shared.holds, now);
         Some(Grant { account, slot, credential, limits: credential.limits.load(), shared })
     }
 
     /// An account's figures of this instant.
     pub fn account(&self, id: AccountId) -> Option<AccountNow> {
-        let accounts = &self.shared().accounts;
-        accounts.slot_of(id).map(|slot| accounts.now(slot))
+        let slot = self.shared().accounts.slot_of(id)?;
+        Some(self.account_at(slot, self.now()))
+    }
+
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.shared().accounts
+    }
+
+    fn account_at(&self, slot: u32, now: Time) -> AccountNow {
+        self.shared().accounts.now(slot, &self.shared().holds, now)
     }
 
     /// The accounts whose balance is a metric of its own.
     pub fn metered_accounts(&self) -> Vec<AccountNow> {
-        let accounts = &self.shared().accounts;
-        accounts.metered().map(|slot| accounts.now(slot)).collect()
+        let now = self.now();
+        self.shared().accounts.metered().map(|slot| self.account_at(slot, now)).collect()
     }
 
     /// The currency with that code, if there is one.
@@ -202,7 +213,7 @@ impl Store {
 
     /// All currencies, in the order in which they were added.
     pub fn currencies(&self) -> Vec<Currency> {
-        self.shared().accounts.currencies()
+        self.shared().accounts.all_currencies()
     }
 
     /// The operator whose token that is; `None` for a token that never worked and for one that was revoked.
@@ -279,7 +290,7 @@ impl Store {
         let Some(last) = self.last(account) else {
             return Ok(None);
         };
-        self.read(|db| statement::entry(db, last, number))
+        self.read(|db| Ok(statement::stored(db, last, number)?.map(|stored| stored.entry)))
     }
 
     /// The entries with `from` ≤ at < `to` and a number above `after`, oldest first, at most `limit`; `next` is the number
@@ -298,9 +309,58 @@ impl Store {
         self.read(|db| statement::page(db, last, from, to, after, limit))
     }
 
+    /// An account's figures as they were at `at`, which is not later than now; `None` where it was opened later.
+    ///
+    /// The last entry with at ≤ `at`, less the holds that had ended by then without an entry that says so yet: what
+    /// GetBalance answered at that instant.
+    pub fn account_as_of(&self, id: AccountId, at: Time) -> Result<Option<AccountNow>, Fault> {
+        let Some(slot) = self.shared().accounts.slot_of(id) else { return Ok(None) };
+        let (figures, due) = {
+            let holds = self.shared().holds();
+            (self.shared().accounts.figures(slot), holds.due_by(slot, at))
+        };
+        let last = Last { account: id, number: figures.number, row: figures.row };
+        let entry = self.read(|db| statement::as_of(db, last, at))?;
+        let now = self.account_at(slot, at);
+        Ok(entry.map(|entry| AccountNow {
+            posted: entry.posted_after,
+            held: entry.held_after.minus(due).expect("holds that are still open were open then"),
+            credit_limit: entry.credit_limit,
+            status: entry.status,
+            number: entry.number,
+            ..now
+        }))
+    }
+
+    /// The open holds of an account with a number above `after`, in their order, each with its entry.
+    pub fn open_holds(&self, id: AccountId, after: u64, limit: usize) -> Result<Page<(Hold, Entry), u64>, Fault> {
+        let Some(slot) = self.shared().accounts.slot_of(id) else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
+        let now = self.now();
+        let mut open: Vec<OpenHold> = {
+            let holds = self.shared().holds();
+            holds.of(slot, after).filter(|open| !open.hold.is_due(now)).take(limit.saturating_add(1)).collect()
+        };
+        let next =
+            if open.len() > limit { open.get(limit.saturating_sub(1)).map(|last| last.hold.number) } else { None };
+        open.truncate(limit);
+        let items = self.read(|db| statement::of_holds(db, &open))?;
+        Ok(Page { items, next })
+    }
+
+    /// How many open holds an account has.
+    pub fn open_hold_count(&self, id: AccountId) -> usize {
+        let now = self.now();
+        let slot = self.shared().accounts.slot_of(id);
+        slot.map_or(0, |slot| self.shared().holds().of(slot, 0).filter(|open| !open.hold.is_due(now)).count())
+    }
+
     /// Adds every account up anew and checks every link, while the store goes on working.
-    pub fn verify(&self, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, Fault> {
-        self.read(|db| verify::verify(db, progress))
+    ///
+    /// Every chain must also pass through the links of `against`.
+    pub fn verify(&self, against: Against, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, Fault> {
+        self.read(|db| verify::verify(db, against, progress))
     }
 
     /// Writes a consistent copy to the new file `to`. Errors are sentences.

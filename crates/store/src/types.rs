@@ -61,6 +61,8 @@ pub struct Options {
     pub queue_len_max: usize,
     /// How many days a refused key stays used up.
     pub refusal_days: u32,
+    /// How many refusals of one account are kept within one second; further ones are turned away undecided.
+    pub refusals_per_second: u32,
 }
 
 /// Why a store did not open. Nothing was changed, but for a migration that had begun and was rolled back.
@@ -152,6 +154,20 @@ pub struct Refused {
     pub replayed_from: Option<Time>,
     /// The account as it is now; `None` where there is none.
     pub account: Option<AccountNow>,
+}
+
+/// What an idempotency key has done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KeyOutcome {
+    /// It moved money, or changed a setting.
+    Entry(Box<Entry>),
+    /// It was refused, and is used up.
+    Refused {
+        /// The rule, with the facts of then.
+        refusal: Refusal,
+        /// When.
+        at: Time,
+    },
 }
 
 /// An account's figures at one instant, all of the same entry.

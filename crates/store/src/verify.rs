@@ -5,13 +5,16 @@
 //! read transaction keeps the write-ahead log from being checkpointed.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use ledger::{Account, AccountId, Currency, Hash, Kind, Time};
+use ledger::{Account, AccountId, Currency, Hash, Kind, Minor, Time};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::digest::fingerprint;
+use crate::links::{self, Links};
 use crate::rows::{self, Stored};
-use crate::{audit, load, statement};
+use crate::settlement::{self, Settlement};
+use crate::{DatabaseUrl, OpenError, audit, load, own, schema, statement};
 
 /// How many rows one read transaction takes.
 const PAGE_LEN: i64 = 4096;
@@ -30,6 +33,27 @@ pub struct VerifyReport {
     pub root: Hash,
     /// What is wrong, in the order of the log; empty where all is well. At most a thousand.
     pub findings: Vec<Finding>,
+    /// By account, the number and the hash of its last entry.
+    links: Links,
+}
+
+impl VerifyReport {
+    /// Keeps every account's last link and the root in a new file, for a later [`crate::Store::verify`] to hold the ledger
+    /// against. Errors are sentences.
+    pub fn save(&self, to: &Path) -> Result<(), String> {
+        links::save(&self.links, to)
+    }
+}
+
+/// The links that an earlier verification saved.
+#[derive(Default)]
+pub struct Against(Links);
+
+impl Against {
+    /// Reads the file that [`VerifyReport::save`] wrote. Errors are sentences.
+    pub fn read(from: &Path) -> Result<Against, String> {
+        links::read(from).map(Against)
+    }
 }
 
 /// One thing that is wrong.
@@ -61,6 +85,9 @@ struct Derived {
 
 struct Fold<'a> {
     db: &'a Connection,
+    settlement: Settlement,
+    /// What every chain has to pass through.
+    against: Links,
     accounts: BTreeMap<AccountId, Folded>,
     derived: BTreeMap<AccountId, Derived>,
     watermark: i64,
@@ -77,27 +104,47 @@ struct Folded {
 }
 
 /// Reads everything up to the last row as it is now.
-pub(crate) fn verify(db: &Connection, progress: &mut dyn FnMut(Progress)) -> rusqlite::Result<VerifyReport> {
+pub(crate) fn verify(
+    db: &Connection,
+    against: Against,
+    progress: &mut dyn FnMut(Progress),
+) -> rusqlite::Result<VerifyReport> {
     let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0));
-    // Before the end is fixed, so that no row includes an entry beyond it.
-    let derived = derived(db)?;
+    // One instant for what is derived and the end that it belongs to.
+    let instant = db.unchecked_transaction()?;
+    let (derived, unreadable) = derived(db)?;
+    let open_holds = settlement::open_holds(db)?;
     let end = number(
         "SELECT max((SELECT ifnull(max(id), 0) FROM entries), (SELECT ifnull(max(id), 0) FROM refusals), \
          (SELECT value FROM meta WHERE name = 'last_row'))",
     )?;
     let mut fold = Fold {
         db,
+        settlement: Settlement::default(),
+        against: against.0,
         accounts: BTreeMap::new(),
         derived,
         watermark: number("SELECT value FROM meta WHERE name = 'watermark'")?,
         refusals_lapsed: Time::from_micros(number("SELECT value FROM meta WHERE name = 'refusals_lapsed'")?),
         findings: Vec::new(),
     };
+    instant.finish()?;
+    for account in unreadable {
+        fold.find(account, None, "the account's row does not read as one".into());
+    }
     let total = u64::try_from(end).unwrap_or(0);
     let (mut entries, mut before, mut last_time) = (0, 0, Time::default());
     while before < end {
         let upto = (before + PAGE_LEN).min(end);
-        for stored in page(db, before, upto)? {
+        for read in page(db, before, upto)? {
+            let stored = match read {
+                Ok(stored) => stored,
+                Err(unreadable) => {
+                    before = unreadable.row;
+                    fold.give_up(unreadable);
+                    continue;
+                }
+            };
             fold.check_gap(before, stored.row, last_time)?;
             before = stored.row;
             last_time = stored.entry.recorded_at;
@@ -109,35 +156,69 @@ pub(crate) fn verify(db: &Connection, progress: &mut dyn FnMut(Progress)) -> rus
         progress(Progress { done: u64::try_from(before).unwrap_or(0), total });
     }
     fold.check_refusals(end)?;
+    fold.check_settlement(&open_holds);
     if let Some(what) = audit::gap(db)? {
         fold.findings.push(Finding { account: None, number: None, what });
     }
     Ok(fold.report(entries))
 }
 
-fn page(db: &Connection, after: i64, upto: i64) -> rusqlite::Result<Vec<Stored>> {
-    let sql = format!("SELECT {} FROM entries WHERE id > ?1 AND id <= ?2 ORDER BY id", rows::ENTRY);
-    db.prepare_cached(&sql)?.query_map([after, upto], rows::entry)?.collect()
+/// Verifies a database that nobody serves, without loading it first: also one that contradicts itself too much to be
+/// opened.
+pub fn inspect(
+    url: &DatabaseUrl,
+    against: Against,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<VerifyReport, OpenError> {
+    let _owned = own::take(&url.beside(".lock"))?;
+    let db = schema::open_reader(&url.path)?;
+    verify(&db, against, progress).map_err(|error| OpenError::Io(error.to_string()))
 }
 
-fn derived(db: &Connection) -> rusqlite::Result<BTreeMap<AccountId, Derived>> {
+/// A row of entries that does not read as an entry.
+struct Unreadable {
+    row: i64,
+    account: Option<AccountId>,
+    number: Option<u64>,
+    what: String,
+}
+
+fn page(db: &Connection, after: i64, upto: i64) -> rusqlite::Result<Vec<Result<Stored, Unreadable>>> {
+    let sql = format!("SELECT {} FROM entries WHERE id > ?1 AND id <= ?2 ORDER BY id", rows::ENTRY);
+    let read = |row: &rusqlite::Row<'_>| {
+        rows::entry(row).map(Ok).or_else(|error| {
+            let account = row.get(1).ok().and_then(AccountId::new);
+            let number = row.get::<_, i64>(2).ok().and_then(|number| u64::try_from(number).ok());
+            Ok(Err(Unreadable { row: row.get(0)?, account, number, what: error.to_string() }))
+        })
+    };
+    db.prepare_cached(&sql)?.query_map([after, upto], read)?.collect()
+}
+
+/// The account rows, and the numbers of those that do not read as one.
+fn derived(db: &Connection) -> rusqlite::Result<(BTreeMap<AccountId, Derived>, Vec<Option<AccountId>>)> {
     let currencies = load::currencies(db)?;
     let currency = |id: u8| currencies.get(usize::from(id)).copied().unwrap_or(Currency::VND);
     let sql = format!("SELECT {} FROM accounts", load::ACCOUNT);
     let mut select = db.prepare(&sql)?;
     let mut found = select.query([])?;
-    let mut all = BTreeMap::new();
+    let (mut all, mut unreadable) = (BTreeMap::new(), Vec::new());
     while let Some(row) = found.next()? {
-        let (account, entry, _) = load::account(row, currency)?;
-        all.insert(account.id, Derived { account, row: entry, is_met: false });
+        match load::account(row, currency) {
+            Ok((account, entry, _)) => {
+                all.insert(account.id, Derived { account, row: entry, is_met: false });
+            }
+            Err(_) => unreadable.push(row.get(0).ok().and_then(AccountId::new)),
+        }
     }
-    Ok(all)
+    Ok((all, unreadable))
 }
 
 impl Fold<'_> {
     fn check(&mut self, stored: &Stored) -> rusqlite::Result<()> {
         let entry = &stored.entry;
         let previous = self.accounts.get(&entry.account).map_or(0, |folded| folded.row);
+        let held = self.accounts.get(&entry.account).map_or(Minor::ZERO, |folded| folded.account.held);
         let broken = match self.accounts.get_mut(&entry.account) {
             Some(folded) if folded.is_broken => return Ok(()),
             Some(folded) => {
@@ -158,8 +239,19 @@ impl Fold<'_> {
             self.find(Some(entry.account), Some(entry.number), broken.to_string());
             return Ok(());
         }
-        if stored.previous != previous {
+        if stored.links.previous != previous {
             self.find(Some(entry.account), Some(entry.number), "it does not point at the entry before it".into());
+        }
+        if let Err(what) = self.settlement.check(self.db, stored, held)? {
+            self.find(Some(entry.account), Some(entry.number), what.into());
+        }
+        if let Some((number, hash)) = self.against.get(&entry.account)
+            && *number == entry.number
+        {
+            if *hash != entry.hash {
+                self.find(Some(entry.account), Some(entry.number), "it is not the entry that was there before".into());
+            }
+            self.against.remove(&entry.account);
         }
         if entry.kind != Kind::Open || entry.key.is_some() {
             self.check_key(stored)?;
@@ -167,6 +259,30 @@ impl Fold<'_> {
         self.check_milestone(stored)?;
         self.check_derived(stored);
         Ok(())
+    }
+
+    /// Notes an entry that does not read as one; what follows it in its account is not judged.
+    fn give_up(&mut self, unreadable: Unreadable) {
+        let Unreadable { account, number, what, .. } = unreadable;
+        if let Some(folded) = account.and_then(|account| self.accounts.get_mut(&account)) {
+            folded.is_broken = true;
+        }
+        self.find(account, number, format!("it does not read as an entry: {what}"));
+    }
+
+    /// What is open must be what the table of open holds says, and no transfer may have one side only; whatever was saved
+    /// before must have been met.
+    fn check_settlement(&mut self, open_holds: &BTreeMap<(AccountId, u64), settlement::Open>) {
+        for (account, number) in self.settlement.differences(open_holds) {
+            self.find(Some(account), Some(number), "the open hold differs from its row".into());
+        }
+        let unanswered = self.settlement.unanswered().map(|paid| (paid.account, paid.number));
+        if let Some((account, number)) = unanswered {
+            self.find(Some(account), Some(number), "the transfer has no other side".into());
+        }
+        for (account, (number, _)) in std::mem::take(&mut self.against) {
+            self.find(Some(account), Some(number), "the entry that was there before is gone".into());
+        }
     }
 
     /// The rows between two entries must be refusals; where none stands any more, it must have been old enough to go.
@@ -280,17 +396,14 @@ impl Fold<'_> {
                 self.find(Some(id), None, "the account has entries and no row".into());
             }
         }
-        let mut root = blake3::Hasher::new();
-        for (id, folded) in &self.accounts {
-            root.update(&id.get().to_be_bytes());
-            root.update(&folded.account.number.to_be_bytes());
-            root.update(&folded.account.hash.0);
-        }
+        let links: Links =
+            self.accounts.iter().map(|(&id, folded)| (id, (folded.account.number, folded.account.hash))).collect();
         VerifyReport {
             accounts: u64::try_from(self.accounts.len()).unwrap_or(u64::MAX),
             entries,
-            root: Hash(*root.finalize().as_bytes()),
+            root: links::root(&links),
             findings: self.findings,
+            links,
         }
     }
 

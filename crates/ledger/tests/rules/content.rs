@@ -7,7 +7,7 @@ use crate::make;
 
 #[test]
 fn a_content_is_exactly_this_digest() {
-    let digest = |command: &Command| hex(&canonical::content(command).0);
+    let digest = |command: &Command| hex(&canonical::content(command, None).0);
     assert_eq!(digest(&make::command(make::topup(100))), "092f88ecff5181fbd17c97539108052d");
     assert_eq!(digest(&make::command(make::open(5_000))), "eca2ec1b049056abc927030a7374b1e6");
     let reason = make::reason("asked for");

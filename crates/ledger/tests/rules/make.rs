@@ -53,6 +53,7 @@ pub(crate) fn command(movement: Movement) -> Command {
         movement,
         key: None,
         reference: None,
+        reason: None,
         metadata: Metadata::default(),
         by: actor("local:test"),
     }
@@ -87,11 +88,8 @@ pub(crate) fn account(posted: i64, held: i64, credit_limit: i64, status: Status)
 
 /// The one entry that `command` becomes under a key not used before.
 pub(crate) fn decided(account: Option<&Account>, command: &Command, now: Time) -> Result<Entry, Refusal> {
-    match decide(&Facts { account, earlier: None }, command, now)? {
-        Verdict::Entries(entries) => {
-            let [entry] = <[Entry; 1]>::try_from(entries).expect("one command becomes one entry");
-            Ok(entry)
-        }
+    match decide(&Facts { account, to: None, named: None, earlier: None }, command, now)? {
+        Verdict::Entry { entry, .. } => Ok(entry),
         Verdict::Replay => panic!("a replay of a key that did nothing before"),
     }
 }

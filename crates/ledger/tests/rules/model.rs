@@ -188,8 +188,13 @@ fn run(steps: &[Step]) -> Result<Vec<Entry>, TestCaseError> {
     for step in steps {
         let command = command(step, model.posted());
         let earlier = step.key.and_then(|key| model.keys.iter().find(|(known, ..)| *known == key));
-        let earlier = earlier.map(|(_, then, number)| Earlier { content: canonical::content(then), number: *number });
-        let verdict = decide(&Facts { account: account.as_ref(), earlier }, &command, make::time(step.now));
+        let earlier =
+            earlier.map(|(_, then, number)| Earlier { content: canonical::content(then, None), number: *number });
+        let verdict = decide(
+            &Facts { account: account.as_ref(), to: None, named: None, earlier },
+            &command,
+            make::time(step.now),
+        );
         let replayed = step.key.and_then(|key| model.earlier(key, &command));
         let expected = match replayed {
             Some(again) => {
@@ -202,8 +207,9 @@ fn run(steps: &[Step]) -> Result<Vec<Entry>, TestCaseError> {
         match expected {
             Err(refusal) => prop_assert_eq!(verdict, Err(refusal)),
             Ok(happened) => {
-                let Ok(Verdict::Entries(decided)) = verdict else { panic!("{verdict:?} instead of {happened:?}") };
-                let [entry] = decided.as_slice() else { panic!("one command becomes one entry") };
+                let Ok(Verdict::Entry { entry, other: None }) = &verdict else {
+                    panic!("{verdict:?} instead of {happened:?}")
+                };
                 model.past.push(happened);
                 model.at = model.at.max(Some(step.now));
                 account = Some(make::folded(account.as_ref(), entry));

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use ledger::{
-    Account, Amount, Command, Currency, Earlier, Facts, Key, Minor, Movement, Refusal, Status, Verdict, canonical,
-    decide,
+    Account, Amount, Command, Currency, Earlier, Fact, Facts, Key, Minor, Movement, Refusal, Status, Verdict,
+    canonical, decide,
 };
 
 use crate::make::{self, MAX};
@@ -57,15 +57,15 @@ impl Run {
 
     fn decide(&mut self, command: &Command, outcome: &[&str]) -> String {
         let earlier = command.key.as_ref().and_then(|key| self.keys.get(key)).copied();
-        let facts = Facts { account: self.account.as_ref(), earlier };
+        let facts = Facts { account: self.account.as_ref(), to: None, named: None, earlier };
         match decide(&facts, command, make::time(self.now)) {
             Ok(Verdict::Replay) => "replay".into(),
-            Ok(Verdict::Entries(entries)) => {
-                let [entry] = entries.as_slice() else { panic!("one command becomes one entry") };
+            Ok(Verdict::Entry { entry, other: None }) => {
+                let entry = &entry;
                 assert_eq!((&entry.key, &entry.reference), (&command.key, &command.reference));
                 assert_eq!((&entry.metadata, &entry.by), (&command.metadata, &command.by));
-                assert_eq!(entry.reason.as_ref(), command.movement.reason());
-                assert_eq!(entry.content, command.key.as_ref().map(|_| canonical::content(command)));
+                assert_eq!(entry.reason.as_ref(), command.reason());
+                assert_eq!(entry.content, command.key.as_ref().map(|_| canonical::content(command, None)));
                 assert_eq!(entry.recorded_at, entry.at);
                 self.account = Some(make::folded(self.account.as_ref(), entry));
                 self.note(command, Some(entry.number));
@@ -75,12 +75,13 @@ impl Run {
                 let names = pairs.iter().step_by(2);
                 names.map(|name| format!("{name} {}", self.figure(name))).collect::<Vec<_>>().join(" ")
             }
+            Ok(Verdict::Entry { .. }) => panic!("nothing here has two sides"),
             Err(refusal) => {
                 if refusal.burns_key() {
                     self.note(command, None);
-                    let figures = refusal.figures();
+                    let facts = refusal.facts();
                     let stored =
-                        |name: &str| figures.iter().find(|(known, _)| *known == name).map(|&(_, figure)| figure);
+                        |name: &str| facts.iter().find(|(known, _)| *known == name).map(|(_, fact)| fact.code());
                     assert_eq!(Refusal::from_parts(refusal.slug(), stored), Some(refusal), "it is read back whole");
                 }
                 refused(&refusal)
@@ -90,7 +91,7 @@ impl Run {
 
     fn note(&mut self, command: &Command, number: Option<u64>) {
         if let Some(key) = &command.key {
-            self.keys.insert(key.clone(), Earlier { content: canonical::content(command), number });
+            self.keys.insert(key.clone(), Earlier { content: canonical::content(command, None), number });
         }
     }
 
@@ -112,8 +113,14 @@ impl Run {
 
 fn refused(refusal: &Refusal) -> String {
     let mut text = format!("refused {}", refusal.slug());
-    for (name, figure) in refusal.figures() {
-        write!(text, " {name} {}", spelled(figure)).expect("a String takes everything");
+    for (name, fact) in refusal.facts() {
+        let fact = match fact {
+            Fact::Money(figure) => spelled(figure),
+            Fact::Number(number) => number.to_string(),
+            Fact::Kind(kind) => kind.name().into(),
+            Fact::Time(time) => time.micros().to_string(),
+        };
+        write!(text, " {name} {fact}").expect("a String takes everything");
     }
     if let Refusal::KeyReused { number } = refusal {
         let entry = number.map_or("none".into(), |number| number.to_string());
@@ -135,12 +142,12 @@ fn command(words: &[&str]) -> Command {
     let reason = option("reason").map(|text| make::reason(text));
     let movement = match kind {
         "open" => Movement::Open { currency: Currency::VND, credit_limit: figure(argument) },
-        "limit" => Movement::Limit { credit_limit: figure(argument), reason },
-        "status" => Movement::Status { status: status(argument), reason },
+        "limit" => Movement::Limit { credit_limit: figure(argument) },
+        "status" => Movement::Status { status: status(argument) },
         "topup" => Movement::Topup { amount: Amount::new(figure(argument)).expect("a positive figure") },
         "charge" => Movement::Charge { amount: Amount::new(figure(argument)).expect("a positive figure") },
         "adjust" => {
-            let reason = reason.unwrap_or_else(|| make::reason("correction"));
+            let reason = reason.clone().unwrap_or_else(|| make::reason("correction"));
             Movement::Adjust { amount: figure(argument), reason }
         }
         _ => panic!("not a movement: {kind}"),
@@ -150,6 +157,7 @@ fn command(words: &[&str]) -> Command {
     assert!(are_known, "not options: {options:?}");
     Command {
         key: option("key").map(|text| make::key(text)),
+        reason,
         reference: option("reference").map(|text| make::reference(text)),
         metadata: make::metadata(&option("meta").and_then(|pair| pair.split_once('=')).into_iter().collect::<Vec<_>>()),
         by: make::actor(option("by").unwrap_or(&"local:test")),
@@ -174,6 +182,6 @@ fn spelled(figure: Minor) -> String {
     match figure.units() {
         MAX => "max".into(),
         units if units == -MAX => "-max".into(),
-        _ => figure.decimal(2),
+        _ => figure.decimal(2).to_string(),
     }
 }

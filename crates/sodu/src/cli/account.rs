@@ -281,7 +281,8 @@ impl Balance {
     }
 }
 
-fn change(global: &Global, account: u32, body: Value) -> Result<(), Failure> {
+/// Changes settings of an account and shows it.
+pub(super) fn change(global: &Global, account: u32, body: Value) -> Result<(), Failure> {
     Session::run(global, Intent::Write, async |session| {
         let account = session.send(Method::PATCH, format!("/v1/accounts/{account}"), None, body).await?;
         print(session, &account)

@@ -9,7 +9,7 @@ use std::time::Instant;
 use axum::http::Method;
 use clap::Args;
 use serde_json::{Value, json};
-use store::DatabaseUrl;
+use store::{Against, DatabaseUrl, OpenError};
 
 use super::Global;
 use super::failure::Failure;
@@ -17,7 +17,7 @@ use super::output::{Output, grouped, note, text};
 use super::progress::Progress;
 use super::session::{Intent, Session};
 use crate::config::Overrides;
-use crate::door::Call;
+use crate::door::{Call, DoorError};
 use crate::{times, v1};
 
 /// Re-add every account and check every link, beside a running server too
@@ -26,10 +26,19 @@ use crate::{times, v1};
 Examples:
   sodu verify
   sodu verify --json | jq -r .root
+  sodu verify --save links-2026-11   # keep it elsewhere: it cannot be rewritten
+  sodu verify --against links-2026-11
 
 Exit code 1 means that the ledger contradicts itself: stop serving it, and
 restore a backup that verifies.")]
-pub(super) struct Verify {}
+pub(super) struct Verify {
+    /// Keep every account's last link, and the root over all, in this new file
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Also prove that every chain still passes through the links that this file keeps
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+}
 
 /// Write a consistent copy to a new file, beside a running server too
 #[derive(Args)]
@@ -58,23 +67,53 @@ pub(super) struct Restore {
 
 impl Verify {
     pub(super) fn run(self, global: &Global) -> Result<(), Failure> {
-        Session::run(global, Intent::Read, async |session| {
-            let began_at = Instant::now();
-            let report = follow(session, "verifying", "/v1/verify", None).await?;
+        let began_at = Instant::now();
+        let mut body = json!({});
+        for (name, file) in [("save", &self.save), ("against", &self.against)] {
+            if let Some(file) = file {
+                body[name] = whole(file)?.into();
+            }
+        }
+        let verified = Session::run(global, Intent::Read, async |session| {
+            let report = follow(session, "verifying", "/v1/verify", Some(body)).await?;
             print_report(&mut session.out, &report, began_at)?;
             if report["ok"] == true { Ok(()) } else { Err(Failure::Told) }
-        })
+        });
+        match verified {
+            Err(Failure::Door(DoorError::Unopened { url, error: OpenError::Damaged(_) })) => {
+                self.inspect(global, &url, began_at)
+            }
+            verified => verified,
+        }
     }
+
+    /// Verifies a ledger that contradicts itself too much to be opened: no server can have it open.
+    fn inspect(&self, global: &Global, url: &DatabaseUrl, began_at: Instant) -> Result<(), Failure> {
+        let unreadable = |why| Failure::local("not_verified", format!("Nothing was verified: {why}."));
+        let against = self.against.as_deref().map(Against::read).transpose().map_err(unreadable)?;
+        let mut progress = Progress::new("verifying");
+        let report = store::inspect(url, against.unwrap_or_default(), &mut |at| progress.tell(at.done, at.total));
+        progress.end();
+        let report = report.map_err(|error| unreadable(error.to_string()))?;
+        if let Some(file) = &self.save {
+            report.save(file).map_err(unreadable)?;
+        }
+        let mut out = Output::new(global.json);
+        print_report(&mut out, &v1::verified(&report), began_at)?;
+        out.flush()?;
+        Err(Failure::Told)
+    }
+}
+
+/// A path as a server, whose working directory is another, understands it.
+fn whole(file: &Path) -> Result<String, Failure> {
+    let whole = std::path::absolute(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
+    whole.to_str().map(str::to_owned).ok_or_else(|| Failure::Usage("the file's path must be UTF-8".into()))
 }
 
 impl Backup {
     pub(super) fn run(self, global: &Global) -> Result<(), Failure> {
-        // The server, whose working directory is another, gets it whole.
-        let file = std::path::absolute(&self.file)
-            .map_err(|error| Failure::Usage(format!("{}: {error}", self.file.display())))?;
-        let Some(name) = file.to_str() else {
-            return Err(Failure::Usage("the file's path must be UTF-8".into()));
-        };
+        let name = whole(&self.file)?;
         Session::run(global, Intent::Write, async |session| {
             let report = follow(session, "backing up", "/v1/backup", Some(json!({ "file": name }))).await?;
             if session.out.json {

@@ -14,6 +14,8 @@ use crate::door::DoorError;
 pub(super) enum Failure {
     /// The operator API answered with this problem document.
     Problem(Value),
+    /// The operator API gave no answer.
+    Door(DoorError),
     /// Something on this side: its stable name, and a sentence that says what to do.
     Local { slug: &'static str, detail: String },
     /// The command line asks for something that makes no sense.
@@ -32,6 +34,10 @@ impl Failure {
 
     /// Tells it: the sentence on standard error, with `json` the document on standard output. Returns the exit code.
     pub(super) fn tell(self, json: bool) -> ExitCode {
+        let local = |slug: &str, detail: String| {
+            let document = json!({ "type": format!("urn:sodu:problem:{slug}"), "slug": slug, "detail": detail });
+            (slug.to_owned(), detail, document)
+        };
         let (slug, detail, document) = match self {
             Failure::Told => return ExitCode::FAILURE,
             // `sodu statement 9999 | head` has read what it wanted.
@@ -44,10 +50,8 @@ impl Failure {
                 let member = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
                 (member("slug"), member("detail"), document)
             }
-            Failure::Local { slug, detail } => {
-                let document = json!({ "type": format!("urn:sodu:problem:{slug}"), "slug": slug, "detail": detail });
-                (slug.to_owned(), detail, document)
-            }
+            Failure::Local { slug, detail } => local(slug, detail),
+            Failure::Door(error) => local(error.slug(), error.to_string()),
             Failure::Output(error) => {
                 let detail = format!("The output could not be written: {error}.");
                 ("output_failed".to_owned(), detail, Value::Null)
@@ -71,6 +75,6 @@ impl From<io::Error> for Failure {
 
 impl From<DoorError> for Failure {
     fn from(error: DoorError) -> Failure {
-        Failure::local(error.slug(), &error)
+        Failure::Door(error)
     }
 }

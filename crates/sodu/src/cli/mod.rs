@@ -10,6 +10,7 @@ mod chores;
 mod currency;
 mod demo;
 mod failure;
+mod hold;
 mod key;
 mod movement;
 mod operator;
@@ -98,7 +99,15 @@ enum Command {
     Key(key::Key),
     Topup(movement::Topup),
     Charge(movement::Charge),
+    Hold(hold::Hold),
+    Extend(hold::Extend),
+    Capture(hold::Capture),
+    Void(hold::Void),
+    Holds(hold::Holds),
+    Refund(movement::Refund),
+    Transfer(movement::Transfer),
     Adjust(movement::Adjust),
+    Limit(movement::Limit),
     Statement(statement::Statement),
     /// Add and list currencies
     #[command(subcommand)]
@@ -148,7 +157,15 @@ impl Command {
             Command::Key(key) => key.run(global),
             Command::Topup(topup) => topup.run(global),
             Command::Charge(charge) => charge.run(global),
+            Command::Hold(hold) => hold.run(global),
+            Command::Extend(extend) => extend.run(global),
+            Command::Capture(capture) => capture.run(global),
+            Command::Void(void) => void.run(global),
+            Command::Holds(holds) => holds.run(global),
+            Command::Refund(refund) => refund.run(global),
+            Command::Transfer(transfer) => transfer.run(global),
             Command::Adjust(adjust) => adjust.run(global),
+            Command::Limit(limit) => limit.run(global),
             Command::Statement(statement) => statement.run(global),
             Command::Currency(currency) => currency.run(global),
             Command::Operator(operator) => operator.run(global),

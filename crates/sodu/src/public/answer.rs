@@ -76,7 +76,7 @@ fn balance(visit: &Visit, keys: &Keys<'_>, headers: &HeaderMap) -> Said {
     let rules = &visit.thread.rules;
     let store = &rules.node.store;
     let now = store.now();
-    let grant = store.authenticate(&keys.api_key, &keys.secret_key).filter(|grant| grant.is_live(now));
+    let grant = store.authenticate(&keys.api_key, &keys.secret_key, now).filter(|grant| grant.is_live(now));
     let Some(grant) = grant else { return Said::no(Outcome::AuthorizeFailed) };
     if !grant.admits(visit.source.caller(headers, &rules.trusted_proxies)) {
         return Said::no(Outcome::AddressNotAllowed);

@@ -15,6 +15,7 @@ use super::members::Members;
 use super::problem::{Problem, Slug};
 use super::query::Query;
 use super::{Api, Body, Caller, Place, fields, refused, show};
+use crate::times::Bound;
 
 /// The currency of an account for which none is named.
 const CURRENCY: &str = "VND";
@@ -52,7 +53,8 @@ pub(super) async fn open(
     })?;
     let (id, entry) = (outcome.entry.account, &outcome.entry);
     let profile = profile(&api, id).await?;
-    let account = show::with_profile(show::figures_after(entry, currency), &profile, &api.account(id)?);
+    let now = api.account(id)?;
+    let account = show::account(show::figures_after(entry, currency), &profile, &now);
     let status = if outcome.replayed { StatusCode::OK } else { StatusCode::CREATED };
     let location: [(HeaderName, String); 1] = [(header::LOCATION, format!("/v1/accounts/{id}"))];
     let shape = json!({ "account": account, "entry": show::entry(entry, currency), "replayed": outcome.replayed });
@@ -66,7 +68,10 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Value>
     let after = query.cursor()?.map(fields::new_account_id).transpose()?;
     let wanted = query.text("query").map(str::to_owned);
     let page = api.read(move |store| store.profiles(wanted.as_deref(), after, limit)).await?;
-    let shown = |profile: &Profile| Some(show::account(profile, &api.store.account(profile.id)?));
+    let shown = |profile: &Profile| {
+        let now = api.store.account(profile.id)?;
+        Some(json!(show::account(show::figures(&now), profile, &now)))
+    };
     let accounts: Vec<Value> = page.items.iter().filter_map(shown).collect();
     Ok(Json(json!({ "accounts": accounts, "next_cursor": page.next.map(|id| id.to_string()) })))
 }
@@ -75,13 +80,24 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Value>
 pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Result<Json<Value>, Problem> {
     Query::read(&uri, &[])?;
     let now = api.account(place.account)?;
-    Ok(Json(show::account(&profile(&api, now.id).await?, &now)))
+    whole(&api, &now).await
 }
 
-/// `GET /v1/accounts/{id}/balance`, from memory.
+/// `GET /v1/accounts/{id}/balance?at=`: now, from memory, or as it was at an instant.
 pub(super) async fn balance(State(api): State<Api>, place: Place, uri: Uri) -> Result<Json<Value>, Problem> {
-    Query::read(&uri, &[])?;
-    Ok(Json(show::balance(&api.account(place.account)?)))
+    let now = api.account(place.account)?;
+    let query = Query::read(&uri, &["at"])?;
+    let Some(at) = query.time("at", Bound::End, &api.zone)? else {
+        return Ok(Json(json!(show::balance(&now, api.store.now()))));
+    };
+    if at > api.store.now() {
+        return Err(Problem::malformed("\"at\" lies in the future; nobody knows yet what is charged until then"));
+    }
+    let then = api.read(move |store| store.account_as_of(now.id, at)).await?;
+    let then = then.ok_or_else(|| {
+        Problem::new(Slug::UnknownAccount, format!("Account {} was opened after that instant.", now.id))
+    })?;
+    Ok(Json(json!(show::balance(&then, at))))
 }
 
 /// `PATCH /v1/accounts/{id}`: sets what is named and leaves the rest. What is set already stays without an entry, so that
@@ -93,7 +109,7 @@ pub(super) async fn change(
     Body(body): Body,
 ) -> Result<Json<Value>, Problem> {
     let now = api.account(place.account)?;
-    let Changes { profile: settings, movements } = Changes::read(&body, &now)?;
+    let Changes { profile: settings, movements, reason } = Changes::read(&body, &now)?;
     // Checked before anything is done: a closed account takes no setting that decides money, and half of a change that
     // could have been refused whole would be a surprise.
     if now.status == Status::Closed && !movements.is_empty() {
@@ -107,16 +123,27 @@ pub(super) async fn change(
     }
     for movement in movements {
         let metadata = Metadata::default();
-        let command = Command { account: now.id, movement, key: None, reference: None, metadata, by: by.clone() };
+        let reason = reason.clone();
+        let command =
+            Command { account: now.id, movement, key: None, reference: None, reason, metadata, by: by.clone() };
         api.submit(command).await?;
     }
-    Ok(Json(show::account(&profile(&api, now.id).await?, &api.account(now.id)?)))
+    whole(&api, &api.account(now.id)?).await
+}
+
+async fn whole(api: &Api, now: &AccountNow) -> Result<Json<Value>, Problem> {
+    let profile = profile(api, now.id).await?;
+    let mut shape = json!(show::account(show::figures(now), &profile, now));
+    // Their sum is what is held.
+    shape["open_holds"] = api.store.open_hold_count(now.id).into();
+    Ok(Json(shape))
 }
 
 /// What a PATCH asks for.
 struct Changes {
     profile: ProfileChange,
     movements: Vec<Movement>,
+    reason: Option<Reason>,
 }
 
 impl Changes {
@@ -140,15 +167,15 @@ impl Changes {
         if status == Some(Status::Closed) && others {
             return Err(Problem::malformed("close an account by itself: send \"status\" and \"reason\" only"));
         }
-        Ok(Changes { profile, movements: movements(now, limit, status, reason) })
+        Ok(Changes { profile, movements: movements(now, limit, status), reason })
     }
 }
 
-fn movements(now: &AccountNow, limit: Option<Minor>, status: Option<Status>, reason: Option<Reason>) -> Vec<Movement> {
+fn movements(now: &AccountNow, limit: Option<Minor>, status: Option<Status>) -> Vec<Movement> {
     let limit = limit.filter(|limit| *limit != now.credit_limit);
     let status = status.filter(|status| *status != now.status);
-    let limit = limit.map(|credit_limit| Movement::Limit { credit_limit, reason: reason.clone() });
-    limit.into_iter().chain(status.map(|status| Movement::Status { status, reason })).collect()
+    let limit = limit.map(|credit_limit| Movement::Limit { credit_limit });
+    limit.into_iter().chain(status.map(|status| Movement::Status { status })).collect()
 }
 
 fn status(text: &str) -> Result<Status, Problem> {

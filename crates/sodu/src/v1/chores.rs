@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as HttpBody, Bytes, Frame};
 use ledger::Actor;
 use serde_json::{Value, json};
-use store::{Finding, Progress, RequestId, Store, VerifyReport};
+use store::{Against, Fault, Finding, Progress, RequestId, Store, VerifyReport};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -25,18 +25,34 @@ use super::{Api, Body, Caller, refused, request, show};
 /// How many progress lines wait for a slow reader before further ones are left out.
 const LINES_WAITING_MAX: usize = 16;
 
-/// `POST /v1/verify`: re-adds every account and checks every link.
+/// `POST /v1/verify` `{save?, against?}`: re-adds every account and checks every link; the two name files on the server's
+/// own disk, which keep every account's last link, or kept it.
 pub(super) async fn verify(
     State(api): State<Api>,
     Extension(Caller(by)): Extension<Caller>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    if !body.is_empty() {
-        Members::read(&body, &[])?;
-    }
-    begins(&api, by, "verify.start", Vec::new()).await;
-    Ok(told(api.store, |store, progress| match store.verify(progress) {
-        Ok(report) => json!({ "report": verified(&report) }),
+    let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
+    let mut members = Members::read(&body, &["save", "against"])?;
+    let save = members.text("save")?.map(|file| new_file("save", file)).transpose()?;
+    let against = members.text("against")?.map(|file| absolute("against", file)).transpose()?;
+    let files = [("save", &save), ("against", &against)];
+    let named = files.into_iter().filter_map(|(name, file)| Some((name, file.as_ref()?.display().to_string())));
+    let detail = named.collect();
+    let against = match against {
+        Some(file) => {
+            let read = tokio::task::spawn_blocking(move || Against::read(&file)).await;
+            let read = read.expect("reading a file does not panic, and nothing cancels it");
+            read.map_err(|why| Problem::malformed(format!("\"against\": {why}")))?
+        }
+        None => Against::default(),
+    };
+    begins(&api, by, "verify.start", detail).await;
+    Ok(told(api.store, move |store, progress| match store.verify(against, progress) {
+        Ok(report) => match save.map(|file| report.save(&file)).transpose() {
+            Ok(_) => json!({ "report": verified(&report) }),
+            Err(why) => json!({ "problem": Problem::new(Slug::NotSaved, why).document() }),
+        },
         Err(fault) => json!({ "problem": refused::of_fault(fault).document() }),
     }))
 }
@@ -47,16 +63,26 @@ pub(super) async fn backup(
     Extension(Caller(by)): Extension<Caller>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let file = PathBuf::from(Members::read(&body, &["file"])?.required_text("file")?);
-    if !file.is_absolute() {
-        return Err(Problem::malformed("\"file\" must be an absolute path, since the server resolves it"));
-    }
-    if file.exists() {
-        let detail = format!("{} exists already; a backup never overwrites, so name a new file.", file.display());
-        return Err(Problem::new(Slug::FileExists, detail));
-    }
+    let file = new_file("file", Members::read(&body, &["file"])?.required_text("file")?)?;
     begins(&api, by, "backup.start", vec![("file", file.display().to_string())]).await;
     Ok(told(api.store, move |store, progress| back_up(store, &file, progress)))
+}
+
+fn absolute(name: &str, file: String) -> Result<PathBuf, Problem> {
+    let file = PathBuf::from(file);
+    if file.is_absolute() {
+        return Ok(file);
+    }
+    Err(Problem::malformed(format!("\"{name}\" must be an absolute path, since the server resolves it")))
+}
+
+fn new_file(name: &str, file: String) -> Result<PathBuf, Problem> {
+    let file = absolute(name, file)?;
+    if file.exists() {
+        let detail = format!("{} exists already and is never overwritten; name a new file.", file.display());
+        return Err(Problem::new(Slug::FileExists, detail));
+    }
+    Ok(file)
 }
 
 /// Notes in the audit trail what begins. It begins even where that cannot be written: a ledger on a full disk is one that
@@ -88,7 +114,7 @@ pub(crate) fn verified(report: &VerifyReport) -> Value {
         "ok": report.findings.is_empty(),
         "accounts": report.accounts,
         "entries": report.entries,
-        "root": show::hex(report.root),
+        "root": show::Hex(report.root),
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
     })
 }
@@ -103,10 +129,10 @@ where
     tokio::task::spawn_blocking(move || {
         let mut progress = |Progress { done, total }| {
             // A reader who is slow, or gone, misses progress; the work goes on.
-            let _ = lines.try_send(line(&json!({ "progress": { "done": done, "total": total } })));
+            let _ = lines.try_send(Ok(line(&json!({ "progress": { "done": done, "total": total } }))));
         };
         let last = request::within(request_id, || work(&store, &mut progress));
-        let _ = lines.blocking_send(line(&last));
+        let _ = lines.blocking_send(Ok(line(&last)));
     });
     ([(header::CONTENT_TYPE, "application/x-ndjson")], axum::body::Body::new(Lines(waiting))).into_response()
 }
@@ -115,17 +141,17 @@ fn line(value: &Value) -> Bytes {
     format!("{value}\n").into()
 }
 
-/// A body whose pieces come from a channel.
-struct Lines(mpsc::Receiver<Bytes>);
+/// A body whose pieces come from a channel; a fault in it breaks the answer off.
+pub(super) struct Lines(pub(super) mpsc::Receiver<Result<Bytes, Fault>>);
 
 impl HttpBody for Lines {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Fault;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.0.poll_recv(context).map(|line| line.map(|line| Ok(Frame::data(line))))
+        self.0.poll_recv(context).map(|line| line.map(|line| line.map(Frame::data)))
     }
 }

@@ -54,7 +54,7 @@ pub(super) async fn add(
     let (credential, replayed) =
         api.changes().add_credential(by, new).await.map_err(|error| refused::change(account, &error, None))?;
 
-    let mut shape = show::credential(&credential);
+    let mut shape = json!(show::credential(&credential));
     shape["replayed"] = replayed.into();
     if replayed {
         shape["note"] = "A secret is shown once, in the first answer; if it is lost, issue another pair.".into();
@@ -75,7 +75,7 @@ pub(super) async fn list(State(api): State<Api>, place: Place, uri: Uri) -> Resu
     Query::read(&uri, &[])?;
     let account = api.account(place.account)?.id;
     let credentials = api.read(move |store| store.credentials(account)).await?;
-    let shapes: Vec<Value> = credentials.iter().map(show::credential).collect();
+    let shapes: Vec<_> = credentials.iter().map(show::credential).collect();
     Ok(Json(json!({ "credentials": shapes })))
 }
 
@@ -112,7 +112,7 @@ pub(super) async fn revoke(
 
 async fn apply(api: &Api, by: Actor, place: &Place, change: CredentialChange) -> Result<Json<Value>, ChangeError> {
     let credential = api.changes().change_credential(by, place.account, &place.part, change).await?;
-    Ok(Json(show::credential(&credential)))
+    Ok(Json(json!(show::credential(&credential))))
 }
 
 /// A key and its secret, before the store has them.

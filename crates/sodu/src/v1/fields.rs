@@ -50,6 +50,17 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<Key>, Proble
     Key::new(bare).map(Some).map_err(|error| Problem::malformed(format!("Idempotency-Key: {error}")))
 }
 
+/// A key out of a path or a member.
+pub(super) fn key(text: &str) -> Result<Key, Problem> {
+    Key::new(text).map_err(bad_text)
+}
+
+/// The account that a member names.
+pub(super) fn account_member(members: &mut Members, name: &str) -> Result<AccountId, Problem> {
+    let missing = || Problem::malformed(format!("the member \"{name}\" (an account's number) is missing"));
+    new_account_id(members.whole(name)?.ok_or_else(missing)?)
+}
+
 /// The key of a movement, which never goes without one.
 pub(super) fn required_key(headers: &HeaderMap) -> Result<Key, Problem> {
     idempotency_key(headers)?.ok_or_else(|| {

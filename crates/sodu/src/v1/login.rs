@@ -30,11 +30,16 @@ pub(super) async fn known_caller(State(store): State<Store>, mut request: Reques
 
 /// Lets no caller further whose role is less than what the route needs.
 pub(super) async fn reaches(State(needed): State<Role>, request: Request, next: Next) -> Response {
-    match request.extensions().get::<Role>() {
-        Some(role) if *role >= needed => next.run(request).await,
-        Some(role) => forbidden(*role, needed).into_response(),
-        None => stranger().into_response(),
+    let Some(role) = request.extensions().get::<Role>() else { return stranger().into_response() };
+    match check(*role, needed) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
     }
+}
+
+/// Whether `role` includes `needed`.
+pub(super) fn check(role: Role, needed: Role) -> Result<(), Problem> {
+    if role >= needed { Ok(()) } else { Err(forbidden(role, needed)) }
 }
 
 /// The token of an `Authorization: Bearer TOKEN` header (RFC 6750, section 2.1), which stands there once.

@@ -19,10 +19,22 @@ impl Members {
     /// Reads `body`, which must be a JSON object of no other members than `known`.
     pub(super) fn read(body: &[u8], known: &[&str]) -> Result<Members, Problem> {
         let Unique::<Member>(members) = serde_json::from_slice(body).map_err(|error| unreadable(&error, known))?;
-        if let Some((name, _)) = members.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            return Err(Problem::malformed(unknown("member", name, known)));
-        }
+        let members = Members(members.into_iter().map(|(name, Member(value))| (name, value)).collect());
+        members.check(known).map(|()| members)
+    }
+
+    /// Reads `body`, which must be a JSON object, whatever its members are; see [`Members::check`].
+    pub(super) fn read_any(body: &[u8]) -> Result<Members, Problem> {
+        let Unique::<Member>(members) = serde_json::from_slice(body).map_err(|error| unreadable(&error, &[]))?;
         Ok(Members(members.into_iter().map(|(name, Member(value))| (name, value)).collect()))
+    }
+
+    /// Refuses members that are not `known`.
+    pub(super) fn check(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            Some((name, _)) => Err(Problem::malformed(unknown("member", name, known))),
+            None => Ok(()),
+        }
     }
 
     /// A text. `null` is the same as leaving it out.
@@ -160,7 +172,7 @@ fn unreadable(error: &serde_json::Error, known: &[&str]) -> Problem {
         return Problem::malformed(format!("the member \"{name}\" stands there twice"));
     }
     let place = format!("line {}, column {}", error.line(), error.column());
-    let takes = if known.is_empty() { "no members".to_owned() } else { known.join(", ") };
+    let takes = if known.is_empty() { "no others".to_owned() } else { known.join(", ") };
     Problem::malformed(match error.classify() {
         serde_json::error::Category::Data => format!("the body must be a JSON object; this route takes {takes}"),
         serde_json::error::Category::Syntax | serde_json::error::Category::Eof | serde_json::error::Category::Io => {

@@ -8,7 +8,9 @@
 
 mod accounts;
 mod audit;
+mod batch;
 mod chores;
+mod commands;
 mod credentials;
 mod currencies;
 mod entries;
@@ -21,7 +23,9 @@ mod problem;
 mod query;
 mod refused;
 mod request;
+mod sheet;
 mod show;
+mod totals;
 
 use std::sync::Arc;
 
@@ -43,6 +47,8 @@ use problem::{Problem, Slug};
 
 /// The longest body that a route takes, in bytes.
 const BODY_LEN_MAX: usize = 64 * 1024;
+/// The longest body of a batch, in bytes.
+const BATCH_LEN_MAX: usize = 8 * 1024 * 1024;
 
 /// Who calls, as a request extension: entries and the audit trail name it for ever. Whoever accepts a request sets it to
 /// vouch for a caller, who then may do everything; otherwise the caller's token says who it is.
@@ -60,12 +66,23 @@ fn routes() -> Vec<Route> {
         Route::get("/v1/accounts/{id}/balance", Read, accounts::balance),
         Route::get("/v1/accounts/{id}/entries", Read, entries::list),
         Route::get("/v1/accounts/{id}/entries/{number}", Read, entries::show),
+        Route::get("/v1/accounts/{id}/statement", Read, entries::statement),
+        Route::get("/v1/accounts/{id}/holds", Read, movements::holds),
+        Route::get("/v1/accounts/{id}/keys/{key}", Read, movements::key),
+        Route::get("/v1/totals", Read, totals::totals),
         Route::get("/v1/accounts/{id}/credentials", Read, credentials::list),
         Route::post("/v1/accounts/{id}/credentials", Admin, credentials::add),
         Route::patch("/v1/accounts/{id}/credentials/{api_key}", Admin, credentials::change),
         Route::delete("/v1/accounts/{id}/credentials/{api_key}", Admin, credentials::revoke),
         Route::post("/v1/accounts/{id}/topups", Money, movements::top_up),
         Route::post("/v1/accounts/{id}/charges", Money, movements::charge),
+        Route::post("/v1/accounts/{id}/holds", Money, movements::hold),
+        Route::post("/v1/accounts/{id}/holds/{hold}/captures", Money, movements::capture),
+        Route::post("/v1/accounts/{id}/holds/{hold}/void", Money, movements::void),
+        Route::post("/v1/accounts/{id}/holds/{hold}/extend", Money, movements::extend),
+        Route::post("/v1/accounts/{id}/refunds", Money, movements::refund),
+        Route::post("/v1/transfers", Money, movements::transfer),
+        Route::post("/v1/batch", Money, batch::batch).with_body_max(BATCH_LEN_MAX),
         Route::post("/v1/accounts/{id}/adjustments", Admin, movements::adjust),
         Route::get("/v1/currencies", Read, currencies::list),
         Route::post("/v1/currencies", Admin, currencies::add),
@@ -123,6 +140,11 @@ impl Route {
 
     fn delete<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Api>) -> Route {
         Route { method: Method::DELETE, path, role, handler: delete(handler) }
+    }
+
+    /// With another bound for its body than [`BODY_LEN_MAX`].
+    fn with_body_max(self, len_max: usize) -> Route {
+        Route { handler: self.handler.layer(DefaultBodyLimit::max(len_max)), ..self }
     }
 }
 
@@ -193,17 +215,33 @@ fn not_utf8() -> Problem {
 /// A request's body, at most [`BODY_LEN_MAX`] bytes of it.
 struct Body(Bytes);
 
+/// The body of a batch, at most [`BATCH_LEN_MAX`] bytes of it.
+struct Whole(Bytes);
+
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Body, Problem> {
-        match Bytes::from_request(request, state).await {
-            Ok(bytes) => Ok(Body(bytes)),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Problem::new(Slug::BodyTooLarge, format!("A body may have {BODY_LEN_MAX} bytes.")))
-            }
-            Err(_) => Err(Problem::malformed("the body ended before it was whole")),
+        body(request, state, BODY_LEN_MAX).await.map(Body)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Whole {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Whole, Problem> {
+        body(request, state, BATCH_LEN_MAX).await.map(Whole)
+    }
+}
+
+/// Reads a body whole; the route's layer keeps it to `len_max` bytes.
+async fn body<S: Send + Sync>(request: Request, state: &S, len_max: usize) -> Result<Bytes, Problem> {
+    match Bytes::from_request(request, state).await {
+        Ok(bytes) => Ok(bytes),
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(Problem::new(Slug::BodyTooLarge, format!("A body may have {len_max} bytes.")))
         }
+        Err(_) => Err(Problem::malformed("the body ended before it was whole")),
     }
 }
 

@@ -1,80 +1,139 @@
-//! `…/topups`, `…/charges`, `…/adjustments`: the three ways in which credit moves.
+//! The routes that move credit: top-ups, charges, holds and what becomes of them, refunds, transfers, adjustments.
 //!
 //! Each demands an idempotency key, becomes one typed command, and answers with its entry and the account right after
 //! it: 201 when it was done now, 200 when the same key did it before.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use ledger::{Actor, Command, Movement};
-use serde_json::json;
-use store::AccountNow;
+use ledger::{AccountId, Actor, Kind, Named};
+use serde_json::{Value, json};
+use store::KeyOutcome;
 
 use super::members::Members;
-use super::problem::Problem;
-use super::{Api, Body, Caller, Place, fields, show};
+use super::problem::{Problem, Slug};
+use super::query::Query;
+use super::{Api, Body, Caller, Place, commands, fields, refused, show};
 
-/// `POST …/topups` `{amount, reference?, metadata?}`: money in.
-pub(super) async fn top_up(
-    State(api): State<Api>,
-    Extension(Caller(by)): Extension<Caller>,
-    place: Place,
-    headers: HeaderMap,
-    Body(body): Body,
-) -> Result<Response, Problem> {
-    let now = api.account(place.account)?;
-    let mut members = Members::read(&body, &["amount", "reference", "metadata"])?;
-    let amount = fields::amount("amount", &members.required_decimal("amount")?, now.currency)?;
-    carry_out(&api, &now, &headers, members, Movement::Topup { amount }, by).await
+/// Declares the route of a kind of movement on an account that the path names.
+macro_rules! movement {
+    ($(#[$doc:meta])* $name:ident, $kind:expr) => {
+        $(#[$doc])*
+        pub(super) async fn $name(
+            State(api): State<Api>,
+            Extension(Caller(by)): Extension<Caller>,
+            place: Place,
+            headers: HeaderMap,
+            Body(body): Body,
+        ) -> Result<Response, Problem> {
+            let hold = if place.part.is_empty() { None } else { Some(commands::hold_of_path(&place.part)?) };
+            let members = Members::read(&body, &commands::of_route($kind))?;
+            carry_out(&api, $kind, place.account, hold, &headers, members, by).await
+        }
+    };
 }
 
-/// `POST …/charges` `{amount, reference?, metadata?}`: money spent, as far as there is credit.
-pub(super) async fn charge(
-    State(api): State<Api>,
-    Extension(Caller(by)): Extension<Caller>,
-    place: Place,
-    headers: HeaderMap,
-    Body(body): Body,
-) -> Result<Response, Problem> {
-    let now = api.account(place.account)?;
-    let mut members = Members::read(&body, &["amount", "reference", "metadata"])?;
-    let amount = fields::amount("amount", &members.required_decimal("amount")?, now.currency)?;
-    carry_out(&api, &now, &headers, members, Movement::Charge { amount }, by).await
-}
+movement!(
+    /// `POST …/topups` `{amount, reference?, reason?, metadata?}`: money in.
+    top_up,
+    Kind::Topup
+);
+movement!(
+    /// `POST …/charges` `{amount, reference?, reason?, metadata?}`: money spent, as far as there is credit.
+    charge,
+    Kind::Charge
+);
+movement!(
+    /// `POST …/holds` `{amount, expires_in?, …}`: money promised, for an hour unless it says otherwise.
+    hold,
+    Kind::Hold
+);
+movement!(
+    /// `POST …/holds/{hold}/captures` `{amount?, final?, …}`: part or whole of a hold spent.
+    capture,
+    Kind::Capture
+);
+movement!(
+    /// `POST …/holds/{hold}/void` `{…}`: what is left of a hold released.
+    void,
+    Kind::Void
+);
+movement!(
+    /// `POST …/holds/{hold}/extend` `{expires_in, …}`: a hold's end moved to later.
+    extend,
+    Kind::Extend
+);
+movement!(
+    /// `POST …/refunds` `{amount, charge or charge_key, …}`: a charge or capture given back, or part of it.
+    refund,
+    Kind::Refund
+);
+movement!(
+    /// `POST …/adjustments` `{amount (signed), reason, …}`: an operator's correction.
+    adjust,
+    Kind::Adjust
+);
 
-/// `POST …/adjustments` `{amount (signed), reason, reference?, metadata?}`: an operator's correction.
-pub(super) async fn adjust(
+/// `POST /v1/transfers` `{from, to, amount, …}`: money from one account to another.
+pub(super) async fn transfer(
     State(api): State<Api>,
     Extension(Caller(by)): Extension<Caller>,
-    place: Place,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let now = api.account(place.account)?;
-    let mut members = Members::read(&body, &["amount", "reason", "reference", "metadata"])?;
-    let amount = fields::figure("amount", &members.required_decimal("amount")?, now.currency)?;
-    let reason = fields::reason(&mut members)?
-        .ok_or_else(|| Problem::malformed("the member \"reason\" is missing: an adjustment says why it is made"))?;
-    carry_out(&api, &now, &headers, members, Movement::Adjust { amount, reason }, by).await
+    let mut members = Members::read(&body, &commands::of_route(Kind::Transfer))?;
+    let from = fields::account_member(&mut members, "from")?;
+    carry_out(&api, Kind::Transfer, from, None, &headers, members, by).await
 }
 
 async fn carry_out(
     api: &Api,
-    now: &AccountNow,
+    kind: Kind,
+    account: AccountId,
+    hold: Option<Named>,
     headers: &HeaderMap,
     mut members: Members,
-    movement: Movement,
     by: Actor,
 ) -> Result<Response, Problem> {
-    let (reference, metadata) = fields::reference(&mut members)?;
-    let key = Some(fields::required_key(headers)?);
-    let outcome = api.submit(Command { account: now.id, movement, key, reference, metadata, by }).await?;
+    let now = api.account(account)?;
+    let key = fields::required_key(headers)?;
+    let command = commands::read(kind, &mut members, &now, hold, key, by)?;
+    if let Some(to) = command.movement.to() {
+        api.account(to)?;
+    }
+    let outcome = api.submit(command).await?;
     let status = if outcome.replayed { StatusCode::OK } else { StatusCode::CREATED };
-    let shape = json!({
-        "entry": show::entry(&outcome.entry, now.currency),
-        "account": show::figures_after(&outcome.entry, now.currency),
-        "replayed": outcome.replayed,
-    });
-    Ok((status, Json(shape)).into_response())
+    Ok((status, Json(show::moved(&outcome, now.currency))).into_response())
+}
+
+/// `GET …/holds?cursor=&limit=`: the account's open holds, in the order of their entries.
+pub(super) async fn holds(State(api): State<Api>, place: Place, uri: Uri) -> Result<Json<Value>, Problem> {
+    let account = api.account(place.account)?;
+    let query = Query::read(&uri, &["cursor", "limit"])?;
+    let (after, limit) = (query.cursor()?.unwrap_or(0), query.limit()?);
+    let page = api.read(move |store| store.open_holds(account.id, after, limit)).await?;
+    let holds: Vec<_> = page.items.iter().map(|(hold, entry)| show::hold(hold, entry, account.currency)).collect();
+    Ok(Json(json!({ "holds": holds, "next_cursor": page.next.map(|number| number.to_string()) })))
+}
+
+/// `GET …/keys/{key}`: what an idempotency key of the account has done.
+pub(super) async fn key(State(api): State<Api>, place: Place, uri: Uri) -> Result<Response, Problem> {
+    let now = api.account(place.account)?;
+    Query::read(&uri, &[])?;
+    let key = fields::key(&place.part)?;
+    match api.store.key_outcome(now.id, key).await.map_err(refused::of_fault)? {
+        Some(KeyOutcome::Entry(entry)) => {
+            Ok(Json(show::moved(&store::Outcome { entry: *entry, replayed: true }, now.currency)).into_response())
+        }
+        Some(KeyOutcome::Refused { refusal, at }) => {
+            let refused = store::Refused { refusal, replayed_from: Some(at), account: Some(now) };
+            let problem = refused::movement(now.id, &refused).document();
+            Ok(Json(json!({ "refused": problem, "replayed": true })).into_response())
+        }
+        None => Err(Problem::new(
+            Slug::UnknownKey,
+            format!("Account {} has done nothing under this idempotency key; it is free to be used.", now.id),
+        )),
+    }
 }

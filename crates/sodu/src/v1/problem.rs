@@ -23,11 +23,16 @@ pub(crate) enum Slug {
     UnknownCredential,
     UnknownCurrency,
     UnknownOperator,
+    UnknownHold,
+    UnknownCharge,
+    UnknownKey,
     MethodNotAllowed,
     InsufficientCredit,
     AccountLocked,
     AccountClosed,
+    RecipientClosed,
     AccountNotEmpty,
+    HoldNotOpen,
     AccountExists,
     CredentialExists,
     OperatorExists,
@@ -36,10 +41,16 @@ pub(crate) enum Slug {
     FileExists,
     BodyTooLarge,
     AmountOutOfRange,
+    CaptureExceedsHold,
+    RefundExceedsCharge,
+    SameAccount,
+    CurrencyMismatch,
     KeyReused,
+    TooManyRefusals,
     Unavailable,
     OutcomeUnknown,
     BackupFailed,
+    NotSaved,
 }
 
 impl Slug {
@@ -64,12 +75,17 @@ impl Slug {
             Slug::UnknownCredential => ("unknown_credential", S::NOT_FOUND, "There is no such credential"),
             Slug::UnknownCurrency => ("unknown_currency", S::NOT_FOUND, "There is no such currency"),
             Slug::UnknownOperator => ("unknown_operator", S::NOT_FOUND, "There is no such operator"),
+            Slug::UnknownHold => ("unknown_hold", S::NOT_FOUND, "There is no such hold"),
+            Slug::UnknownCharge => ("unknown_charge", S::NOT_FOUND, "There is no such charge"),
+            Slug::UnknownKey => ("unknown_key", S::NOT_FOUND, "The idempotency key has done nothing"),
             Slug::MethodNotAllowed => {
                 ("method_not_allowed", S::METHOD_NOT_ALLOWED, "The route does not take this method")
             }
             Slug::InsufficientCredit => ("insufficient_credit", S::CONFLICT, "Not enough credit"),
             Slug::AccountLocked => ("account_locked", S::CONFLICT, "The account is locked"),
             Slug::AccountClosed => ("account_closed", S::CONFLICT, "The account is closed"),
+            Slug::RecipientClosed => ("recipient_closed", S::CONFLICT, "The account that would get it is closed"),
+            Slug::HoldNotOpen => ("hold_not_open", S::CONFLICT, "The hold has ended"),
             Slug::AccountNotEmpty => ("account_not_empty", S::CONFLICT, "The account is not empty"),
             Slug::AccountExists => ("account_exists", S::CONFLICT, "The account exists already"),
             Slug::CredentialExists => ("credential_exists", S::CONFLICT, "The API key exists already"),
@@ -79,6 +95,19 @@ impl Slug {
             Slug::FileExists => ("file_exists", S::CONFLICT, "The file exists already"),
             Slug::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
             Slug::AmountOutOfRange => ("amount_out_of_range", S::UNPROCESSABLE_ENTITY, "The amount cannot be taken"),
+            Slug::CaptureExceedsHold => {
+                ("capture_exceeds_hold", S::UNPROCESSABLE_ENTITY, "The capture is greater than the hold")
+            }
+            Slug::RefundExceedsCharge => {
+                ("refund_exceeds_charge", S::UNPROCESSABLE_ENTITY, "The refund is greater than the charge")
+            }
+            Slug::SameAccount => ("same_account", S::UNPROCESSABLE_ENTITY, "Both accounts are the same"),
+            Slug::CurrencyMismatch => {
+                ("currency_mismatch", S::UNPROCESSABLE_ENTITY, "The accounts have different currencies")
+            }
+            Slug::TooManyRefusals => {
+                ("too_many_refusals", S::TOO_MANY_REQUESTS, "The account is refused too often; nothing was decided")
+            }
             Slug::KeyReused => {
                 ("key_reused", S::UNPROCESSABLE_ENTITY, "The idempotency key was used for something else")
             }
@@ -86,6 +115,7 @@ impl Slug {
             Slug::OutcomeUnknown => {
                 ("outcome_unknown", S::SERVICE_UNAVAILABLE, "It may have happened; send the same key again")
             }
+            Slug::NotSaved => ("not_saved", S::INTERNAL_SERVER_ERROR, "The links were not saved"),
             Slug::BackupFailed => ("backup_failed", S::INTERNAL_SERVER_ERROR, "The backup was not written"),
         }
     }
@@ -116,6 +146,11 @@ impl Problem {
         self
     }
 
+    /// The status that it is sent with.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.slug.row().1
+    }
+
     /// The document, as it is sent; while a request is being answered, with its id.
     pub(crate) fn document(&self) -> Value {
         let (slug, status, title) = self.slug.row();
@@ -138,11 +173,11 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.slug.row().1, Json(self.document())).into_response();
+        let mut response = (self.status(), Json(self.document())).into_response();
         response.extensions_mut().insert(self.slug);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if matches!(self.slug, Slug::Unavailable | Slug::OutcomeUnknown) {
+        if matches!(self.slug, Slug::Unavailable | Slug::OutcomeUnknown | Slug::TooManyRefusals) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if self.slug == Slug::Unauthorized {

@@ -2,7 +2,7 @@
 //!
 //! Every mapping names every case, so that a new refusal or fault does not compile until someone has found its words.
 
-use ledger::{AccountId, Minor, Refusal};
+use ledger::{AccountId, Fact, Minor, Refusal};
 use store::{AccountNow, ChangeError, Fault, Refused};
 
 use super::problem::{Problem, Slug};
@@ -15,9 +15,18 @@ pub(super) fn slug(refusal: &Refusal) -> Slug {
         Refusal::InsufficientCredit { .. } => Slug::InsufficientCredit,
         Refusal::AccountLocked => Slug::AccountLocked,
         Refusal::AccountClosed => Slug::AccountClosed,
+        Refusal::RecipientClosed => Slug::RecipientClosed,
+        Refusal::SameAccount => Slug::SameAccount,
+        Refusal::CurrencyMismatch => Slug::CurrencyMismatch,
         Refusal::AccountNotEmpty { .. } => Slug::AccountNotEmpty,
         Refusal::AmountOutOfRange { .. } => Slug::AmountOutOfRange,
+        Refusal::UnknownHold => Slug::UnknownHold,
+        Refusal::HoldNotOpen { .. } => Slug::HoldNotOpen,
+        Refusal::CaptureExceedsHold { .. } => Slug::CaptureExceedsHold,
+        Refusal::UnknownCharge => Slug::UnknownCharge,
+        Refusal::RefundExceedsCharge { .. } => Slug::RefundExceedsCharge,
         Refusal::KeyReused { .. } => Slug::KeyReused,
+        Refusal::TooManyRefusals => Slug::TooManyRefusals,
         Refusal::UnknownAccount => Slug::UnknownAccount,
         Refusal::AccountExists => Slug::AccountExists,
     }
@@ -128,10 +137,15 @@ fn subject(id: AccountId) -> String {
 fn document(refusal: &Refusal, detail: String, account: Option<&AccountNow>) -> Problem {
     let mut problem = Problem::new(slug(refusal), detail);
     if let Some(now) = account {
-        for (name, figure) in refusal.figures() {
-            problem = problem.with(name, figure.decimal(now.currency.scale()));
+        for (name, fact) in refusal.facts() {
+            problem = match fact {
+                Fact::Money(figure) => problem.with(name, figure.decimal(now.currency.scale()).to_string()),
+                Fact::Number(number) => problem.with(name, number),
+                Fact::Kind(kind) => problem.with(name, kind.name()),
+                Fact::Time(time) => problem.with(name, rfc3339(time)),
+            };
         }
-        problem = problem.with("account", show::figures(now));
+        problem = problem.with("account", serde_json::json!(show::figures(now)));
     }
     if let Refusal::KeyReused { number } = refusal {
         problem = problem.with("entry", *number);
@@ -152,8 +166,41 @@ fn words(subject: &str, refusal: &Refusal, account: Option<&AccountNow>) -> Stri
             money(amount)
         ),
         Refusal::AccountLocked => {
-            format!("{subject} is locked and does not spend; it still takes top-ups and adjustments. Unlock it first.")
+            format!(
+                "{subject} is locked and does not spend; it still takes top-ups, refunds, adjustments and captures of \
+                 holds that are open. Unlock it first."
+            )
         }
+        Refusal::RecipientClosed => {
+            format!("{subject} cannot transfer to an account that is closed; choose another.")
+        }
+        Refusal::SameAccount => format!("{subject} cannot transfer to itself; name another account."),
+        Refusal::CurrencyMismatch => {
+            format!("{subject} has another currency than the account that would get it; there is no conversion.")
+        }
+        Refusal::UnknownHold => {
+            format!("{subject} has no such hold; name it by the number of its entry, or by its idempotency key.")
+        }
+        Refusal::HoldNotOpen { hold, ended_by, ended_at } => {
+            format!("{subject}: hold {hold} has ended at {} ({}); make a new one.", rfc3339(ended_at), ended_by.name())
+        }
+        Refusal::CaptureExceedsHold { left, amount } => format!(
+            "{subject}: {} is left of the hold and {} was asked for; capture less, or charge the rest.",
+            money(left),
+            money(amount)
+        ),
+        Refusal::UnknownCharge => format!(
+            "{subject} has no such charge or capture; name it by the number of its entry, or by its idempotency key."
+        ),
+        Refusal::RefundExceedsCharge { refundable, amount } => format!(
+            "{subject}: {} of the charge can still be given back and {} was asked for; refund less, or adjust.",
+            money(refundable),
+            money(amount)
+        ),
+        Refusal::TooManyRefusals => format!(
+            "{subject} was refused too often within this second, so this was not decided and its idempotency key is \
+             still free: send it again in a second, and less often."
+        ),
         Refusal::AccountClosed => format!("{subject} is closed, for ever, and takes nothing; open another one."),
         Refusal::AccountNotEmpty { posted, held } => format!(
             "{subject} has {} posted and {} held; it can be closed when both are zero. Adjust it to zero first.",

@@ -1,34 +1,62 @@
 //! The shapes of the operator API's answers: what an account, an entry and a credential look like as JSON.
 //!
-//! Money is decimal strings without trailing zeros, times are RFC 3339 in UTC. A credential is shown without its secret,
-//! which nobody here knows.
+//! Money is decimal strings without trailing zeros, times are RFC 3339 in UTC. Members stand in the order in which they
+//! are written here. A credential is shown without its secret, which nobody here knows.
 
-use std::fmt::Write;
+use std::fmt;
 
-use ledger::{Currency, Entry, Hash, Minor};
-use serde_json::{Map, Value, json};
-use store::{AccountNow, Credential, Profile};
+use ledger::{Currency, Decimal, Entry, Hash, Hold, Metadata, Minor, Target, Time};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use store::{AccountNow, Credential, Outcome, Profile};
 
 use crate::times::rfc3339;
 
+/// A figure as a decimal string.
+pub(super) struct Money(Decimal);
+
+impl Money {
+    pub(super) fn new(figure: Minor, currency: Currency) -> Money {
+        Money(figure.decimal(currency.scale()))
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 /// An account's figures, all of one instant.
-pub(super) fn figures(now: &AccountNow) -> Value {
-    let decimal = |figure: Minor| figure.decimal(now.currency.scale());
-    json!({
-        "id": now.id.get(),
-        "currency": now.currency.code(),
-        "status": now.status.name(),
-        "balance": decimal(now.balance()),
-        "posted": decimal(now.posted),
-        "held": decimal(now.held),
-        "available": decimal(now.available()),
-        "credit_limit": decimal(now.credit_limit),
-        "last_entry": now.number,
-    })
+#[derive(serde::Serialize)]
+pub(super) struct Figures {
+    id: u32,
+    currency: Code,
+    status: &'static str,
+    balance: Money,
+    posted: Money,
+    held: Money,
+    available: Money,
+    credit_limit: Money,
+    last_entry: u64,
+}
+
+pub(super) fn figures(now: &AccountNow) -> Figures {
+    let money = |figure| Money::new(figure, now.currency);
+    Figures {
+        id: now.id.get(),
+        currency: Code(now.currency),
+        status: now.status.name(),
+        balance: money(now.balance()),
+        posted: money(now.posted),
+        held: money(now.held),
+        available: money(now.available()),
+        credit_limit: money(now.credit_limit),
+        last_entry: now.number,
+    }
 }
 
 /// The account's figures right after `entry`, whatever has happened since.
-pub(super) fn figures_after(entry: &Entry, currency: Currency) -> Value {
+pub(super) fn figures_after(entry: &Entry, currency: Currency) -> Figures {
     figures(&AccountNow {
         id: entry.account,
         currency,
@@ -42,91 +70,224 @@ pub(super) fn figures_after(entry: &Entry, currency: Currency) -> Value {
     })
 }
 
-/// The answer of `…/balance`: the figures under the names that whoever reads an eSMS answer knows.
-pub(super) fn balance(now: &AccountNow) -> Value {
-    let mut shape = figures(now);
-    if let Value::Object(members) = &mut shape {
-        members.remove("id");
-        members.insert("user_id".into(), now.id.get().into());
+struct Code(Currency);
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.code())
     }
-    shape
+}
+
+/// The answer of `…/balance`: the figures under the names that whoever reads an eSMS answer knows.
+#[derive(serde::Serialize)]
+pub(super) struct Balance {
+    user_id: u32,
+    balance: Money,
+    currency: Code,
+    status: &'static str,
+    posted: Money,
+    held: Money,
+    available: Money,
+    credit_limit: Money,
+    last_entry: u64,
+    at: Instant,
+}
+
+pub(super) fn balance(now: &AccountNow, at: Time) -> Balance {
+    let Figures { id, currency, status, balance, posted, held, available, credit_limit, last_entry } = figures(now);
+    let at = Instant(at);
+    Balance { user_id: id, balance, currency, status, posted, held, available, credit_limit, last_entry, at }
 }
 
 /// An account whole: its figures, its settings and what people call it.
-pub(super) fn account(profile: &Profile, now: &AccountNow) -> Value {
-    with_profile(figures(now), profile, now)
+#[derive(serde::Serialize)]
+pub(super) struct Account<'a> {
+    #[serde(flatten)]
+    figures: Figures,
+    name: &'a str,
+    external_id: Option<&'a str>,
+    opened_at: Instant,
+    shows_available: bool,
+    metered: bool,
 }
 
 /// `figures` with the settings and what people call the account.
-pub(super) fn with_profile(mut figures: Value, profile: &Profile, now: &AccountNow) -> Value {
-    if let Value::Object(members) = &mut figures {
-        members.insert("name".into(), profile.name.clone().into());
-        members.insert("external_id".into(), profile.external_id.clone().into());
-        members.insert("opened_at".into(), rfc3339(profile.opened_at).into());
-        members.insert("shows_available".into(), now.shows_available.into());
-        members.insert("metered".into(), now.metered.into());
+pub(super) fn account<'a>(figures: Figures, profile: &'a Profile, now: &AccountNow) -> Account<'a> {
+    Account {
+        figures,
+        name: &profile.name,
+        external_id: profile.external_id.as_deref(),
+        opened_at: Instant(profile.opened_at),
+        shows_available: now.shows_available,
+        metered: now.metered,
     }
-    figures
+}
+
+/// An instant as RFC 3339.
+pub(super) struct Instant(pub(super) Time);
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&rfc3339(self.0))
+    }
 }
 
 /// One entry. Members that only some kinds have (`currency`, `expires_at`, `target`) are left out of the others.
-pub(super) fn entry(entry: &Entry, currency: Currency) -> Value {
-    let decimal = |figure: Minor| figure.decimal(currency.scale());
-    let metadata: Map<String, Value> =
-        entry.metadata.pairs().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    let mut shape = json!({
-        "account": entry.account.get(),
-        "number": entry.number,
-        "kind": entry.kind.name(),
-        "amount": decimal(entry.amount),
-        "posted_after": decimal(entry.posted_after),
-        "held_after": decimal(entry.held_after),
-        "balance_after": decimal(entry.posted_after.minus(entry.held_after).expect("figures are within a quarter of i64")),
-        "credit_limit": decimal(entry.credit_limit),
-        "status": entry.status.name(),
-        "at": rfc3339(entry.at),
-        "recorded_at": rfc3339(entry.recorded_at),
-        "key": entry.key.as_ref().map(ledger::Key::as_str),
-        "reference": entry.reference.as_ref().map(ledger::Reference::as_str),
-        "reason": entry.reason.as_ref().map(ledger::Reason::as_str),
-        "metadata": metadata,
-        "by": entry.by.as_str(),
-        "hash": hex(entry.hash),
-    });
-    if let Value::Object(members) = &mut shape {
-        if let Some(currency) = entry.currency {
-            members.insert("currency".into(), currency.code().into());
-        }
-        if let Some(expires_at) = entry.expires_at {
-            members.insert("expires_at".into(), rfc3339(expires_at).into());
-        }
-        if let Some(target) = entry.target {
-            members.insert("target".into(), json!({ "account": target.account.get(), "number": target.number }));
-        }
+#[derive(serde::Serialize)]
+pub(super) struct Line<'a> {
+    account: u32,
+    number: u64,
+    kind: &'static str,
+    amount: Money,
+    posted_after: Money,
+    held_after: Money,
+    balance_after: Money,
+    credit_limit: Money,
+    status: &'static str,
+    at: Instant,
+    recorded_at: Instant,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Instant>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Named>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<Code>,
+    key: Option<&'a str>,
+    reference: Option<&'a str>,
+    reason: Option<&'a str>,
+    metadata: Pairs<'a>,
+    by: &'a str,
+    hash: Hex,
+}
+
+#[derive(serde::Serialize)]
+struct Named {
+    account: u32,
+    number: u64,
+}
+
+pub(super) fn entry(entry: &Entry, currency: Currency) -> Line<'_> {
+    let money = |figure| Money::new(figure, currency);
+    let own = entry.posted_after.minus(entry.held_after).expect("figures are within a quarter of i64");
+    Line {
+        account: entry.account.get(),
+        number: entry.number,
+        kind: entry.kind.name(),
+        amount: money(entry.amount),
+        posted_after: money(entry.posted_after),
+        held_after: money(entry.held_after),
+        balance_after: money(own),
+        credit_limit: money(entry.credit_limit),
+        status: entry.status.name(),
+        at: Instant(entry.at),
+        recorded_at: Instant(entry.recorded_at),
+        expires_at: entry.expires_at.map(Instant),
+        target: entry.target.map(|Target { account, number }| Named { account: account.get(), number }),
+        currency: entry.currency.map(Code),
+        key: entry.key.as_ref().map(ledger::Key::as_str),
+        reference: entry.reference.as_ref().map(ledger::Reference::as_str),
+        reason: entry.reason.as_ref().map(ledger::Reason::as_str),
+        metadata: Pairs(&entry.metadata),
+        by: entry.by.as_str(),
+        hash: Hex(entry.hash),
     }
-    shape
+}
+
+/// What a movement did: its entry, and the account right after that.
+#[derive(serde::Serialize)]
+pub(super) struct Moved<'a> {
+    entry: Line<'a>,
+    account: Figures,
+    replayed: bool,
+}
+
+pub(super) fn moved(outcome: &Outcome, currency: Currency) -> Moved<'_> {
+    let account = figures_after(&outcome.entry, currency);
+    Moved { entry: entry(&outcome.entry, currency), account, replayed: outcome.replayed }
+}
+
+/// An open hold: its entry, what is left of it, and until when.
+#[derive(serde::Serialize)]
+pub(super) struct OpenHold<'a> {
+    number: u64,
+    amount: Money,
+    left: Money,
+    expires_at: Instant,
+    at: Instant,
+    key: Option<&'a str>,
+    reference: Option<&'a str>,
+    metadata: Pairs<'a>,
+}
+
+pub(super) fn hold<'a>(hold: &Hold, entry: &'a Entry, currency: Currency) -> OpenHold<'a> {
+    OpenHold {
+        number: hold.number,
+        amount: Money::new(entry.amount, currency),
+        left: Money::new(hold.left, currency),
+        expires_at: Instant(hold.expires_at),
+        at: Instant(entry.at),
+        key: entry.key.as_ref().map(ledger::Key::as_str),
+        reference: entry.reference.as_ref().map(ledger::Reference::as_str),
+        metadata: Pairs(&entry.metadata),
+    }
+}
+
+struct Pairs<'a>(&'a Metadata);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let pairs = self.0.pairs();
+        let mut map = serializer.serialize_map(Some(pairs.len()))?;
+        for (name, value) in pairs {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
 }
 
 /// A credential; never its secret.
-pub(super) fn credential(credential: &Credential) -> Value {
-    let cidrs: Vec<String> = credential.cidrs.iter().map(ToString::to_string).collect();
-    json!({
-        "account": credential.account.get(),
-        "api_key": credential.api_key,
-        "label": credential.label,
-        "cidrs": cidrs,
-        "created_at": rfc3339(credential.created_at),
-        "expires_at": credential.expires_at.map(rfc3339),
-        "revoked_at": credential.revoked_at.map(rfc3339),
-        "last_used_at": credential.last_used_at.map(rfc3339),
-    })
+#[derive(serde::Serialize)]
+pub(super) struct Key<'a> {
+    account: u32,
+    api_key: &'a str,
+    label: Option<&'a str>,
+    cidrs: Vec<String>,
+    created_at: Instant,
+    expires_at: Option<Instant>,
+    revoked_at: Option<Instant>,
+    last_used_at: Option<Instant>,
+}
+
+pub(super) fn credential(credential: &Credential) -> Key<'_> {
+    Key {
+        account: credential.account.get(),
+        api_key: &credential.api_key,
+        label: credential.label.as_deref(),
+        cidrs: credential.cidrs.iter().map(ToString::to_string).collect(),
+        created_at: Instant(credential.created_at),
+        expires_at: credential.expires_at.map(Instant),
+        revoked_at: credential.revoked_at.map(Instant),
+        last_used_at: credential.last_used_at.map(Instant),
+    }
 }
 
 /// A hash as 64 lower-case hex digits.
-pub(super) fn hex(hash: Hash) -> String {
-    hash.0.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing into a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+pub(super) struct Hex(pub(super) Hash);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }

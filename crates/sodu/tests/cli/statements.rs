@@ -20,6 +20,7 @@ fn with_history(count: u32) -> Sodu {
         clock: Arc::new(move || Time::from_micros(tick.fetch_add(1_000_000, std::sync::atomic::Ordering::SeqCst))),
         queue_len_max: 100_000,
         refusal_days: 30,
+        refusals_per_second: 1000,
     })
     .expect("a database");
     let by = Actor::new("local:anna").expect("a name");

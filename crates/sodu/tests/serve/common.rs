@@ -196,6 +196,7 @@ pub(crate) fn open(url: &DatabaseUrl, clock: &Arc<AtomicI64>) -> Store {
         clock: Arc::new(move || Time::from_micros(clock.load(Ordering::Relaxed))),
         queue_len_max: 1000,
         refusal_days: 30,
+        refusals_per_second: 1000,
     };
     Store::open(options).expect("the database opens")
 }

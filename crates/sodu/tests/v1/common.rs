@@ -41,6 +41,7 @@ pub(crate) fn store(folder: &TempDir, clock: Arc<AtomicI64>) -> Store {
         clock: Arc::new(move || Time::from_micros(clock.load(Ordering::SeqCst))),
         queue_len_max: 1000,
         refusal_days: 30,
+        refusals_per_second: 1000,
     })
     .expect("a new database")
 }

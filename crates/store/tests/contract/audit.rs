@@ -1,6 +1,6 @@
 //! The audit trail: a row for each change by hand, in its commit, and none for what changed nothing.
 
-use ledger::{Metadata, Minor, Movement, Status, Time};
+use ledger::{Command, Metadata, Minor, Movement, Status, Time};
 use rusqlite::Connection;
 use store::{AuditQuery, AuditRow, CredentialChange, NewAccount, NewCredential, ProfileChange, RequestId};
 
@@ -30,8 +30,9 @@ fn every_change_by_hand_leaves_a_row_and_nothing_else_does() {
     bench.charge(1, "30", "c").expect("a charge");
     bench.charge(1, "3000", "d").expect_err("too much");
     let why = Some(reason("contract 12"));
-    bench.submit(1, Movement::Limit { credit_limit: minor("7.5"), reason: why }, "").expect("a limit");
-    bench.submit(1, Movement::Status { status: Status::Locked, reason: None }, "").expect("locked");
+    let limit = Command { reason: why, ..command(1, Movement::Limit { credit_limit: minor("7.5") }, "") };
+    bench.try_submit(limit).expect("no fault").expect("a limit");
+    bench.submit(1, Movement::Status { status: Status::Locked }, "").expect("locked");
     let adjust = || Movement::Adjust { amount: minor("-70"), reason: reason("as agreed") };
     bench.submit(1, adjust(), "a").expect("an adjustment");
     bench.submit(1, adjust(), "a").expect("the same");
@@ -84,7 +85,7 @@ fn a_row_carries_the_request_that_asked_for_it() {
     let bench = Bench::new();
     let store = bench.store.in_request(RequestId::new("req-7").expect("an id"));
     run(store.open_account(new_account(1))).expect("an account");
-    let limit = Movement::Limit { credit_limit: minor("1"), reason: None };
+    let limit = Movement::Limit { credit_limit: minor("1") };
     run(store.submit(vec![command(1, limit, "")])).expect("no fault")[0].as_ref().expect("a limit");
     run(store.note(actor(), "verify.start", "ledger".into(), Vec::new())).expect("noted");
     let ids: Vec<_> = rows(&bench).into_iter().map(|row| row.request_id).collect();

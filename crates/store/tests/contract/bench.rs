@@ -95,7 +95,14 @@ impl Bench {
 pub(crate) fn options(path: PathBuf, time: &Arc<AtomicI64>) -> Options {
     let time = Arc::clone(time);
     let clock: Clock = Arc::new(move || Time::from_micros(time.load(Ordering::Relaxed)));
-    Options { url: DatabaseUrl { path }, create: true, clock, queue_len_max: 10_000, refusal_days: 30 }
+    Options {
+        url: DatabaseUrl { path },
+        create: true,
+        clock,
+        queue_len_max: 10_000,
+        refusal_days: 30,
+        refusals_per_second: 1_000,
+    }
 }
 
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {

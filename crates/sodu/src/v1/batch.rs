@@ -1,0 +1,121 @@
+//! `POST /v1/batch`: up to 8,192 commands in one request, each with its own key, outcome and status.
+//!
+//! Nothing is atomic about a batch: commands are decided in order, and one that is refused stops none after it. All that
+//! was done is durable when the answer, always 200, begins. Only what cannot be read as a batch at all is refused whole.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use ledger::{AccountId, Actor, Command, Currency};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use store::{Outcome, Refused, Role};
+
+use super::members::Members;
+use super::problem::Problem;
+use super::{Api, Caller, Whole, commands, fields, login, refused, show};
+
+/// The most commands that one batch takes.
+const LEN_MAX: usize = 8192;
+
+/// `{commands: […]}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Commands<'a> {
+    #[serde(borrow)]
+    commands: Vec<&'a RawValue>,
+}
+
+/// What one command of a batch came to.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Item<'a> {
+    Moved {
+        status: u16,
+        #[serde(flatten)]
+        moved: show::Moved<'a>,
+    },
+    Refused {
+        status: u16,
+        problem: Value,
+    },
+}
+
+/// `POST /v1/batch` `{commands: [{kind, account, key, …}]}`.
+pub(super) async fn batch(
+    State(api): State<Api>,
+    Extension(Caller(by)): Extension<Caller>,
+    Extension(role): Extension<Role>,
+    Whole(body): Whole,
+) -> Result<Response, Problem> {
+    let Commands { commands } = serde_json::from_slice(&body).map_err(|error| unreadable(&error))?;
+    if commands.len() > LEN_MAX {
+        let detail = format!("a batch takes up to {LEN_MAX} commands, and this one has {}", commands.len());
+        return Err(Problem::malformed(detail));
+    }
+    let read: Vec<Result<(Command, Currency), Problem>> =
+        commands.iter().map(|command| read(&api, command.get().as_bytes(), &by, role)).collect();
+    let wanted: Vec<Command> = read.iter().filter_map(|read| Some(read.as_ref().ok()?.0.clone())).collect();
+    let decided = api.changes().submit(wanted).await.map_err(refused::of_fault)?;
+    let mut decided = decided.iter();
+    let mut text = Vec::with_capacity(commands.len() * 640 + 32);
+    text.extend_from_slice(b"{\"outcomes\":[");
+    for (index, read) in read.into_iter().enumerate() {
+        let item = match read {
+            Err(problem) => problem_item(&problem),
+            Ok((command, currency)) => {
+                shown(&api, command.account, currency, decided.next().expect("each command has its outcome"))
+            }
+        };
+        if index > 0 {
+            text.push(b',');
+        }
+        serde_json::to_writer(&mut text, &item).expect("memory takes any shape");
+    }
+    text.extend_from_slice(b"]}");
+    let json = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, json)], text).into_response())
+}
+
+fn read(api: &Api, command: &[u8], by: &Actor, role: Role) -> Result<(Command, Currency), Problem> {
+    let mut members = Members::read_any(command)?;
+    let kind = commands::kind(&members.required_text("kind")?)?;
+    // A command needs what its own route needs, so that a batch is no way around the roles.
+    login::check(role, commands::role(kind))?;
+    members.check(&commands::of_batch(kind))?;
+    let account = api.account(fields::account_member(&mut members, "account")?)?;
+    let key = fields::key(&members.required_text("key")?)?;
+    let command = commands::read(kind, &mut members, &account, None, key, by.clone())?;
+    if let Some(to) = command.movement.to() {
+        api.account(to)?;
+    }
+    Ok((command, account.currency))
+}
+
+fn shown<'a>(api: &Api, id: AccountId, currency: Currency, decided: &'a Result<Outcome, Refused>) -> Item<'a> {
+    match decided {
+        Ok(outcome) => {
+            let status = if outcome.replayed { 200 } else { 201 };
+            Item::Moved { status, moved: show::moved(outcome, currency) }
+        }
+        Err(refused) => {
+            api.metrics.refused(refused.refusal.slug());
+            problem_item(&refused::movement(id, refused))
+        }
+    }
+}
+
+fn problem_item(problem: &Problem) -> Item<'static> {
+    Item::Refused { status: problem.status().as_u16(), problem: problem.document() }
+}
+
+/// A parser's own words may repeat what stood there; its place may be told.
+fn unreadable(error: &serde_json::Error) -> Problem {
+    Problem::malformed(format!(
+        "the body must be a JSON object of \"commands\", a list of objects (at line {}, column {})",
+        error.line(),
+        error.column()
+    ))
+}
