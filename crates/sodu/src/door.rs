@@ -161,6 +161,27 @@ impl Door {
         Ok(Answer { status, json })
     }
 
+    /// Asks for a stream and hands its bytes on as they come; a problem document is given back instead.
+    pub async fn copy<E: From<DoorError>>(
+        &mut self,
+        call: Call<'_>,
+        mut sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<Option<Answer>, E> {
+        let response = self.send(call).await.map_err(|Cut| DoorError::Lost)?;
+        let status = response.status().as_u16();
+        let mut body = response.into_body();
+        if !(200..300).contains(&status) {
+            let text = body.collect().await.map_err(|_| DoorError::Lost)?.to_bytes();
+            let json = serde_json::from_slice(&text).map_err(|_| DoorError::Lost)?;
+            return Ok(Some(Answer { status, json }));
+        }
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| DoorError::CutOff)?;
+            sink(frame.data_ref().map_or(&[], |data| data.as_ref()))?;
+        }
+        Ok(None)
+    }
+
     /// Gives the database up again, or the connection.
     pub async fn close(self) {
         if let Way::Own { store, router, .. } = self.way {

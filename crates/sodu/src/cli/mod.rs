@@ -19,6 +19,7 @@ mod progress;
 mod serve;
 mod session;
 mod statement;
+mod statements;
 mod table;
 
 use std::path::PathBuf;
