@@ -33,7 +33,7 @@ pub struct Config {
     pub database: DatabaseUrl,
     /// Where eSMS clients connect.
     pub listen: SocketAddr,
-    /// Where health and metrics are served.
+    /// Where the operator API, health and metrics are served.
     pub ops_listen: SocketAddr,
     /// Whether `ops_listen` may be reachable from elsewhere without TLS.
     pub insecure_ops: bool,

@@ -33,7 +33,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(25);
 /// Whether a command may bring a database into being.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Create {
-    /// It opens the first account, or serves.
+    /// It sets a ledger up (opens an account, adds a currency or an operator), or serves.
     IfMissing,
     /// Anything else: a mistyped path must not look like an empty ledger.
     Never,

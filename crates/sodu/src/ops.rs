@@ -1,8 +1,8 @@
-//! The operator's side: `/v1` on a Unix socket beside the database, health and metrics there and on a TCP listener.
+//! The operator's side: `/v1`, health and metrics, on a TCP listener and on a Unix socket beside the database.
 //!
-//! Over TCP there is no `/v1` until there are operators to log in. The socket needs none: only the user who owns the
-//! database may connect (mode 0600), and the kernel says who calls, which is what entries record. Runs on a runtime of
-//! its own, so that no operator slows an eSMS client down.
+//! Over TCP an operator shows a token, which `v1` checks. The socket needs none: only the user who owns the database may
+//! connect (mode 0600), and the kernel says who calls, which is what entries record. Runs on a runtime of its own, so
+//! that no operator slows an eSMS client down.
 
 mod actor;
 mod connection;
@@ -62,9 +62,10 @@ impl Ops {
         let visit = Visit { timeout: config.idle_timeout, stopped, held };
         let tcp = tokio::net::TcpListener::from_std(doors.tcp)?;
         let unix = tokio::net::UnixListener::from_std(doors.unix)?;
-        runtime.spawn(accept_tcp(tcp, doors.tls.map(TlsAcceptor::from), health::tcp(node), visit.clone()));
         let api = v1::router(node.store.clone(), Arc::clone(&node.metrics), node.time_zone.clone());
-        runtime.spawn(accept_unix(unix, health::beside(api, node), visit));
+        let router = health::beside(api, node);
+        runtime.spawn(accept_tcp(tcp, doors.tls.map(TlsAcceptor::from), router.clone(), visit.clone()));
+        runtime.spawn(accept_unix(unix, router, visit));
         drop(guard);
         Ok(Ops { runtime, stop, open })
     }

@@ -34,12 +34,14 @@ use crate::{ops, tls};
 pub struct Bound {
     /// By eSMS clients.
     pub public: SocketAddr,
-    /// For health and metrics.
+    /// By operators with a token, and for health and metrics.
     pub ops: SocketAddr,
     /// By the command line.
     pub socket: PathBuf,
     /// Whether eSMS clients need `https`.
     pub tls: bool,
+    /// Whether operators do.
+    pub ops_tls: bool,
 }
 
 /// What both faces share.
@@ -112,6 +114,7 @@ pub fn start(config: &Config, store: Store, port: PortChoice) -> anyhow::Result<
         ops: operator.local_addr()?,
         socket: socket_file.path().to_owned(),
         tls: tls.is_some(),
+        ops_tls: ops_tls.is_some(),
     };
     let connections_max = limit::connections(config.connections_max);
     let node = Arc::new(Node {

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use ledger::{Account, AccountId, Entry, Key, Minor, Time};
+use ledger::{Account, AccountId, Currency, Entry, Key, Minor, Time};
 use rusqlite::{Connection, params};
 
 use crate::AccountNow;
@@ -13,6 +13,7 @@ use crate::follow::Written;
 use crate::holds::OpenHold;
 use crate::load::{self, Head, Loaded};
 use crate::memory::{Limits, Second, Traits};
+use crate::operators::TokenChange;
 use crate::rows::{self, Links, Settles};
 use crate::shared::Shared;
 
@@ -43,6 +44,10 @@ pub(crate) struct Done {
     pub(crate) refused: HashMap<u32, u32>,
     pub(crate) credentials: Vec<NewSlot>,
     pub(crate) limits: Vec<(u32, Limits)>,
+    pub(crate) tokens: Vec<TokenChange>,
+    pub(crate) currencies: Vec<Currency>,
+    /// Whether the audit trail got a row.
+    pub(crate) is_audited: bool,
     now: Time,
 }
 
@@ -325,6 +330,11 @@ impl Done {
         }
         for (slot, limits) in self.limits {
             shared.credentials.get(slot).limits.store(limits.boxed());
+        }
+        self.currencies.into_iter().for_each(|currency| shared.accounts.add_currency(currency));
+        shared.tokens.publish(self.tokens);
+        if self.is_audited {
+            shared.last_time.fetch_max(self.now.micros(), std::sync::atomic::Ordering::Relaxed);
         }
         if self.rows > 0 {
             loaded.follower.note_rows(self.rows);

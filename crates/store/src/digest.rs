@@ -14,6 +14,11 @@ pub(crate) fn of(api_key: &str, secret_key: &str) -> [u8; 32] {
     sha.finalize().into()
 }
 
+/// What is kept of an operator's token: SHA-256.
+pub(crate) fn of_token(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
 /// The fingerprint under which a key is looked up: 128 bits of BLAKE3 over its scope and itself. Equal fingerprints are
 /// taken for equal keys; a collision costs 2^64 hashes and would only make its author's own second key count as reused.
 pub(crate) fn fingerprint(scope: Scope, key: &Key) -> u128 {

@@ -5,8 +5,11 @@
 //! all entries live on disk. One writer thread takes every change (see `writer`), and nothing is visible before its commit
 //! is on disk. The rules themselves are the `ledger` crate's.
 
+mod audit;
 mod backup;
 mod batch;
+mod changes;
+mod currencies;
 mod digest;
 mod follow;
 mod holds;
@@ -15,6 +18,7 @@ mod links;
 mod load;
 mod memory;
 mod open;
+mod operators;
 mod own;
 mod perform;
 mod refused;
@@ -30,7 +34,9 @@ mod types;
 mod verify;
 mod writer;
 
+pub use audit::{AuditQuery, AuditRow, RequestId};
 pub use backup::restore;
+pub use operators::{Login, NewOperator, Operator, OperatorName, Role};
 pub use store::{Grant, Store};
 pub use totals::Totals;
 pub use types::{

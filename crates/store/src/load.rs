@@ -15,9 +15,10 @@ use crate::digest::{Scope, fingerprint, settled};
 use crate::follow::Follower;
 use crate::holds::{Holds, OpenHold};
 use crate::memory::{Accounts, Credentials, Figures, Limits, Second, Traits};
+use crate::operators::Tokens;
 use crate::refused::Refusals;
 use crate::rows::{self, damage};
-use crate::{OpenError, schema};
+use crate::{OpenError, audit, schema};
 
 /// What the writer knows of every account beyond its published figures.
 #[derive(Clone, Copy, Debug)]
@@ -33,21 +34,22 @@ pub(crate) struct Loaded {
     pub(crate) follower: Follower,
     /// The last row of the log.
     pub(crate) last_row: i64,
-    /// The greatest time in the log.
+    /// The greatest time in the log and in the audit trail.
     pub(crate) last_time: Time,
     /// The greatest account number.
     pub(crate) last_account: u32,
     pub(crate) refused: Refusals,
 }
 
-/// Reads everything, adding to `accounts` and `credentials` what they lack and publishing what is newer. `heads`, by
-/// slot, goes with what is published at every moment, also where this fails halfway.
+/// Reads everything, adding to `accounts` and `credentials` what they lack and publishing what is newer; `tokens` are
+/// replaced. `heads`, by slot, goes with what is published at every moment, also where this fails halfway.
 ///
 /// Accounts and credentials are read side by side, each on a connection of its own that takes its page cache with it.
 pub(crate) fn load(
     path: &Path,
     accounts: &Accounts,
     credentials: &Credentials,
+    tokens: &Tokens,
     holds: &Mutex<Holds>,
     heads: &mut Vec<Head>,
 ) -> Result<Loaded, OpenError> {
@@ -58,7 +60,11 @@ pub(crate) fn load(
     let loaded = std::thread::scope(|scope| {
         let are_in = &are_accounts_in;
         let beside = scope.spawn(move || load_credentials(&other, accounts, are_in, credentials));
-        let loaded = load_ledger(&one, accounts, &mut holds, heads, are_in);
+        let loaded = load_ledger(&one, accounts, &mut holds, heads, are_in).and_then(|mut loaded| {
+            tokens.load(&one)?;
+            loaded.last_time = loaded.last_time.max(audit::last_time(&one)?.unwrap_or_default());
+            Ok(loaded)
+        });
         // Also where it failed: the other side waits for accounts only until this is set.
         are_in.store(true, Ordering::Release);
         beside.join().expect("loading credentials does not panic").and(loaded)
@@ -129,10 +135,13 @@ fn load_currencies(db: &Connection, accounts: &Accounts) -> rusqlite::Result<()>
 
 /// All currencies, in the order of their ids, which count from 0.
 pub(crate) fn currencies(db: &Connection) -> rusqlite::Result<Vec<Currency>> {
-    let mut select = db.prepare("SELECT code, scale, public_decimals FROM currencies ORDER BY id")?;
+    let mut select = db.prepare_cached("SELECT code, scale, public_decimals, id FROM currencies ORDER BY id")?;
     let mut found = select.query([])?;
     let mut all = Vec::new();
     while let Some(row) = found.next()? {
+        if usize::try_from(row.get::<_, i64>(3)?) != Ok(all.len()) {
+            return Err(damage(format!("row {} of currencies is missing", all.len())));
+        }
         let currency = Currency::new(row.get_ref(0)?.as_str()?, row.get(1)?, row.get(2)?);
         all.push(currency.map_err(|error| damage(format!("row {} of currencies: {error}", all.len())))?);
     }

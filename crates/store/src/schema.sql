@@ -136,3 +136,32 @@ CREATE TABLE credentials (
 
 CREATE INDEX credentials_by_account ON credentials (account);
 CREATE UNIQUE INDEX credentials_by_key ON credentials (account, idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+-- Who may use the operator API over a network. A name is never given out twice: entries and the audit trail keep it.
+CREATE TABLE operators (
+    id           INTEGER PRIMARY KEY,
+    name         TEXT NOT NULL UNIQUE,
+    role         TEXT NOT NULL CHECK (role IN ('read', 'money', 'admin')),
+    token_digest BLOB NOT NULL UNIQUE, -- SHA-256 of the token, which is kept nowhere
+    created_at   INTEGER NOT NULL,
+    revoked_at   INTEGER,
+    created_by   TEXT NOT NULL
+) STRICT;
+
+-- What was changed besides ordinary movements of money, written in the commit of the change itself.
+CREATE TABLE audit (
+    id         INTEGER PRIMARY KEY, -- 1, 2, 3… without gaps, in the order of `at`
+    at         INTEGER NOT NULL,
+    actor      TEXT NOT NULL,
+    action     TEXT NOT NULL,
+    subject    TEXT NOT NULL,
+    detail     TEXT NOT NULL,       -- a JSON object: what changed, never a secret, never a whole API key
+    request_id TEXT
+) STRICT;
+
+CREATE INDEX audit_by_time ON audit (at);
+
+CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit trail is immutable'); END;
+CREATE TRIGGER audit_is_never_removed BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit trail is immutable'); END;

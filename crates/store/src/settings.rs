@@ -3,7 +3,9 @@
 use ipnet::IpNet;
 use ledger::{AccountId, Time};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::{Map, Value, json};
 
+use crate::audit::{self, Origin};
 use crate::batch::{Batch, NewSlot};
 use crate::memory::{Credentials, Limits};
 use crate::rows::damage;
@@ -16,32 +18,54 @@ const CREDENTIAL: &str = "id, account, api_key, label, cidrs, created_at, expire
 type Changed<T> = rusqlite::Result<Result<T, ChangeError>>;
 
 /// Changes an account's profile.
-pub(crate) fn change_profile(batch: &mut Batch<'_>, id: AccountId, change: &ProfileChange) -> Changed<()> {
+pub(crate) fn change_profile(
+    batch: &mut Batch<'_>,
+    origin: &Origin,
+    id: AccountId,
+    change: &ProfileChange,
+) -> Changed<()> {
     let Some(slot) = batch.slot_of(id) else {
         return Ok(Err(ChangeError::UnknownAccount));
     };
+    let Some(before) = profile(batch.db, id)? else {
+        return Err(damage(format!("account {id} has no row")));
+    };
+    let mut detail = Map::new();
     if let Some(external_id) = &change.external_id {
         if batch.is_external_id_taken(external_id.as_deref(), id)? {
             return Ok(Err(ChangeError::AccountExists));
         }
         let mut update = batch.db.prepare_cached("UPDATE accounts SET external_id = ?2 WHERE id = ?1")?;
         update.execute(params![id.get(), external_id])?;
+        audit::change(&mut detail, "external_id", json!(before.external_id), json!(external_id));
     }
     if let Some(name) = &change.name {
         let mut update = batch.db.prepare_cached("UPDATE accounts SET name = ?2 WHERE id = ?1")?;
         update.execute(params![id.get(), name])?;
+        audit::change(&mut detail, "name", json!(before.name), json!(name));
     }
+    let before = batch.account_now(slot);
     let traits = batch.set_traits(slot, |traits| {
         traits.shows_available = change.shows_available.unwrap_or(traits.shows_available);
         traits.metered = change.metered.unwrap_or(traits.metered);
     });
     let mut update = batch.db.prepare_cached("UPDATE accounts SET shows_available = ?2, metered = ?3 WHERE id = ?1")?;
     update.execute(params![id.get(), traits.shows_available, traits.metered])?;
+    let (from, to) = (before.shows_available, traits.shows_available);
+    audit::change(&mut detail, "shows_available", from.into(), to.into());
+    audit::change(&mut detail, "metered", before.metered.into(), traits.metered.into());
+    if !detail.is_empty() {
+        audit::write(batch, origin, "account.change", &format!("account {id}"), &Value::Object(detail))?;
+    }
     Ok(Ok(()))
 }
 
 /// Keeps a new credential; true beside it where an earlier use of the same idempotency key made it.
-pub(crate) fn add_credential(batch: &mut Batch<'_>, new: &NewCredential) -> Changed<(Credential, bool)> {
+pub(crate) fn add_credential(
+    batch: &mut Batch<'_>,
+    origin: &Origin,
+    new: &NewCredential,
+) -> Changed<(Credential, bool)> {
     let Some(account) = batch.slot_of(new.account) else {
         return Ok(Err(ChangeError::UnknownAccount));
     };
@@ -85,12 +109,15 @@ pub(crate) fn add_credential(batch: &mut Batch<'_>, new: &NewCredential) -> Chan
         revoked_at: None,
         last_used_at: None,
     };
+    let action = if new.is_imported { "credential.import" } else { "credential.issue" };
+    audit::write(batch, origin, action, &subject(&credential), &limits_of(&credential).into())?;
     Ok(Ok((credential, false)))
 }
 
 /// Changes a credential; what is revoked stays so.
 pub(crate) fn change_credential(
     batch: &mut Batch<'_>,
+    origin: &Origin,
     account: AccountId,
     api_key: &str,
     change: &CredentialChange,
@@ -98,6 +125,7 @@ pub(crate) fn change_credential(
     let Some((id, mut credential)) = find(batch.db, api_key)?.filter(|(_, found)| found.account == account) else {
         return Ok(Err(ChangeError::UnknownCredential));
     };
+    let before = credential.clone();
     if let Some(label) = &change.label {
         credential.label.clone_from(label);
     }
@@ -128,7 +156,44 @@ pub(crate) fn change_credential(
         revoked: credential.revoked_at.is_some(),
     };
     batch.done.limits.push((slot(id)?, limits));
+    note_change(batch, origin, &before, &credential)?;
     Ok(Ok(credential))
+}
+
+/// Notes what was done to a credential, if anything: a change of what narrows it, its end, or both.
+fn note_change(
+    batch: &mut Batch<'_>,
+    origin: &Origin,
+    before: &Credential,
+    after: &Credential,
+) -> rusqlite::Result<()> {
+    let (mut was, is) = (limits_of(before), limits_of(after));
+    let mut detail = Map::new();
+    for (name, to) in is {
+        audit::change(&mut detail, &name, was.remove(&name).unwrap_or_default(), to);
+    }
+    if !detail.is_empty() {
+        audit::write(batch, origin, "credential.change", &subject(after), &Value::Object(detail))?;
+    }
+    if before.revoked_at != after.revoked_at {
+        audit::write(batch, origin, "credential.revoke", &subject(after), &json!({ "label": after.label }))?;
+    }
+    Ok(())
+}
+
+fn subject(credential: &Credential) -> String {
+    format!("account {} key {}", credential.account, audit::shortened(&credential.api_key))
+}
+
+/// What narrows a credential, as the audit trail tells it; its end is in microseconds, as all times of the database are.
+fn limits_of(credential: &Credential) -> Map<String, Value> {
+    let cidrs: Vec<String> = credential.cidrs.iter().map(IpNet::to_string).collect();
+    let members = [
+        ("label", json!(credential.label)),
+        ("cidrs", json!(cidrs)),
+        ("expires_at", json!(credential.expires_at.map(Time::micros))),
+    ];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// The credentials of an account, oldest first, with their last use as memory knows it.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::holds::Holds;
 use crate::memory::{Accounts, Credentials};
+use crate::operators::Tokens;
 use crate::{Clock, DatabaseUrl};
 
 /// One store's shared state.
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) holds: Mutex<Holds>,
     pub(crate) accounts: Accounts,
     pub(crate) credentials: Credentials,
+    pub(crate) tokens: Tokens,
     /// The greatest durable time, in microseconds: ledger time never falls behind it.
     pub(crate) last_time: AtomicI64,
     /// Slots of credentials whose last use is to be written.

@@ -8,22 +8,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::Guard;
-use ledger::{AccountId, Command, Currency, Entry, Hold, Key, Time};
+use ledger::{AccountId, Currency, Entry, Hold, Time};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::batch::Batch;
 use crate::holds::{Holds, OpenHold};
 use crate::memory::{Accounts, CredentialSlot, Credentials, Limits};
+use crate::operators::Tokens;
 use crate::own::{self, Owned};
 use crate::shared::Shared;
 use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
 use crate::writer::{self, Desk, Job, Writer};
 use crate::{
-    AccountNow, Against, ChangeError, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome, NewAccount,
-    NewCredential, OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats, backup, load, schema,
-    settings,
+    AccountNow, Against, AuditQuery, AuditRow, Credential, DatabaseUrl, Fault, Login, OpenError, Operator, Options,
+    Page, Profile, RequestId, Stats, audit, backup, load, operators, schema, settings,
 };
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
@@ -35,6 +35,8 @@ const READERS_MAX: usize = 4;
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Under which request the audit trail shows what is changed through this handle.
+    pub(crate) request_id: Option<RequestId>,
 }
 
 struct Inner {
@@ -113,6 +115,7 @@ impl Store {
             holds: Mutex::new(Holds::default()),
             accounts: Accounts::with_room(accounts),
             credentials: Credentials::with_room(credentials),
+            tokens: Tokens::new(),
             last_time: AtomicI64::new(0),
             uses,
             uses_waiting: Mutex::new(uses_waiting),
@@ -126,8 +129,8 @@ impl Store {
             broken: watch::Sender::new(None),
         });
         let mut heads = Vec::with_capacity(accounts);
-        let Shared { url, accounts, credentials, holds, .. } = &*shared;
-        let loaded = load::load(&url.path, accounts, credentials, holds, &mut heads)?;
+        let Shared { url, accounts, credentials, tokens, holds, .. } = &*shared;
+        let loaded = load::load(&url.path, accounts, credentials, tokens, holds, &mut heads)?;
         shared.last_time.store(loaded.last_time.micros(), Ordering::Relaxed);
         let (queue, waiting) = channel();
         let desk = Arc::new(Mutex::new(Some(Writer::new(db, heads, loaded, Arc::clone(&shared))?)));
@@ -139,6 +142,7 @@ impl Store {
         });
         let writer = spawned.map_err(|error| OpenError::Io(format!("cannot start the writer: {error}")))?;
         Ok(Store {
+            request_id: None,
             inner: Arc::new(Inner {
                 shared,
                 queue_len_max: options.queue_len_max,
@@ -150,6 +154,11 @@ impl Store {
                 owned: Mutex::new(Some(owned)),
             }),
         })
+    }
+
+    /// A handle whose changes the audit trail shows under that request.
+    pub fn in_request(&self, request_id: RequestId) -> Store {
+        Store { inner: Arc::clone(&self.inner), request_id: Some(request_id) }
     }
 
     /// Whether [`Store::open`] made the database.
@@ -202,9 +211,14 @@ impl Store {
         self.shared().accounts.currency_by_code(code).map(|(_, currency)| currency)
     }
 
-    /// All currencies, in the order in which they were made.
+    /// All currencies, in the order in which they were added.
     pub fn currencies(&self) -> Vec<Currency> {
         self.shared().accounts.all_currencies()
+    }
+
+    /// The operator whose token that is; `None` for a token that never worked and for one that was revoked.
+    pub fn login(&self, token: &str) -> Option<Login> {
+        self.shared().tokens.login(token)
     }
 
     /// Counters and gauges.
@@ -219,46 +233,6 @@ impl Store {
             commit_us: shared.commit_us.load(Ordering::Relaxed),
             commit_failures: shared.commit_failures.load(Ordering::Relaxed),
         }
-    }
-
-    /// Decides the commands in their order and keeps what comes of them; returns when all of it is durable. Openings go
-    /// through [`Store::open_account`].
-    pub async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Result<Outcome, Refused>>, Fault> {
-        let len = commands.len();
-        self.send(len, move |batch: &mut Batch<'_>| commands.iter().map(|command| batch.perform(command)).collect())
-            .await
-    }
-
-    /// What a key of an account has done, if it has done anything. Answered by the writer, which alone knows every key; it
-    /// costs no commit.
-    pub async fn key_outcome(&self, account: AccountId, key: Key) -> Result<Option<KeyOutcome>, Fault> {
-        self.send(1, move |batch| batch.outcome_of(account, &key)).await
-    }
-
-    /// Opens an account.
-    pub async fn open_account(&self, new: NewAccount) -> Result<Outcome, ChangeError> {
-        self.send(1, move |batch| batch.open(&new)).await?
-    }
-
-    /// Changes what decides no movement.
-    pub async fn change_profile(&self, account: AccountId, change: ProfileChange) -> Result<(), ChangeError> {
-        self.send(1, move |batch| settings::change_profile(batch, account, &change)).await?
-    }
-
-    /// Keeps a credential; true beside it where an earlier use of the same idempotency key made it.
-    pub async fn add_credential(&self, new: NewCredential) -> Result<(Credential, bool), ChangeError> {
-        self.send(1, move |batch| settings::add_credential(batch, &new)).await?
-    }
-
-    /// Changes a credential.
-    pub async fn change_credential(
-        &self,
-        account: AccountId,
-        api_key: &str,
-        change: CredentialChange,
-    ) -> Result<Credential, ChangeError> {
-        let api_key = api_key.to_owned();
-        self.send(1, move |batch| settings::change_credential(batch, account, &api_key, &change)).await?
     }
 
     /// Resolves when nothing can ever be written again, with the reason: the process must stop.
@@ -299,6 +273,16 @@ impl Store {
     /// An account's credentials, oldest first.
     pub fn credentials(&self, account: AccountId) -> Result<Vec<Credential>, Fault> {
         self.read(|db| settings::credentials(db, &self.shared().credentials, account))
+    }
+
+    /// Everyone who ever was an operator, in the order in which they were added.
+    pub fn operators(&self) -> Result<Vec<Operator>, Fault> {
+        self.read(operators::all)
+    }
+
+    /// Rows of the audit trail, oldest first, at most `limit`; `next` is the number to go on after.
+    pub fn audit(&self, wanted: &AuditQuery, limit: usize) -> Result<Page<AuditRow, u64>, Fault> {
+        self.read(|db| audit::page(db, wanted, limit))
     }
 
     /// One entry of an account.
@@ -395,7 +379,7 @@ impl Store {
         Some(Last { account, number: figures.number, row: figures.row })
     }
 
-    async fn send<T: Send + 'static>(
+    pub(crate) async fn send<T: Send + 'static>(
         &self,
         len: usize,
         work: impl FnOnce(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,

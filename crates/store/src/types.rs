@@ -314,6 +314,14 @@ pub enum ChangeError {
     UnknownCredential,
     /// There is no such currency.
     UnknownCurrency,
+    /// There never was an operator of that name.
+    UnknownOperator,
+    /// There is, or was, an operator of that name.
+    OperatorExists,
+    /// That currency exists already, with another scale or other public decimals.
+    CurrencyExists,
+    /// There are as many currencies as there can be.
+    TooManyCurrencies,
     /// That number or external id belongs to another account.
     AccountExists,
     /// That API key exists already.

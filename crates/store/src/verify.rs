@@ -14,7 +14,7 @@ use crate::digest::fingerprint;
 use crate::links::{self, Links};
 use crate::rows::{self, Stored};
 use crate::settlement::{self, Settlement};
-use crate::{DatabaseUrl, OpenError, load, own, schema, statement};
+use crate::{DatabaseUrl, OpenError, audit, load, own, schema, statement};
 
 /// How many rows one read transaction takes.
 const PAGE_LEN: i64 = 4096;
@@ -157,6 +157,9 @@ pub(crate) fn verify(
     }
     fold.check_refusals(end)?;
     fold.check_settlement(&open_holds);
+    if let Some(what) = audit::gap(db)? {
+        fold.findings.push(Finding { account: None, number: None, what });
+    }
     Ok(fold.report(entries))
 }
 

@@ -284,8 +284,8 @@ impl Writer {
         let db = schema::open_writer(&self.shared.url.path)?;
         schema::settle(&db)?;
         let before = self.loaded.last_row;
-        let Shared { url, accounts, credentials, holds, .. } = &*self.shared;
-        let loaded = load::load(&url.path, accounts, credentials, holds, &mut self.heads)?;
+        let Shared { url, accounts, credentials, tokens, holds, .. } = &*self.shared;
+        let loaded = load::load(&url.path, accounts, credentials, tokens, holds, &mut self.heads)?;
         if loaded.last_row < before {
             return Err("entries that were durable are gone from the database".into());
         }

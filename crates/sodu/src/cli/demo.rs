@@ -35,7 +35,7 @@ pub(super) struct Demo {
     /// Where eSMS clients connect
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where health and metrics are served
+    /// Where operators with a token, health checks and metrics connect
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     ops_listen: SocketAddr,
 }

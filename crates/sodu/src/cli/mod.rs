@@ -5,12 +5,15 @@
 //! People read tables and sentences; with `--json` programs read the API's own shapes.
 
 mod account;
+mod audit;
 mod chores;
+mod currency;
 mod demo;
 mod failure;
 mod hold;
 mod key;
 mod movement;
+mod operator;
 mod output;
 mod progress;
 mod serve;
@@ -38,6 +41,7 @@ Examples:
   sodu charge 9999 350 -k message-77 --reference sms-77
   sodu statement 9999 --from 2026-07-01
   sodu serve                                answer GetBalance on 127.0.0.1:8080
+  sodu operator add anna --role money       a token for other machines
 
 A command talks to the server that owns the database, through the socket beside
 it; where none runs, it opens the database itself. Commands that write say on
@@ -106,6 +110,13 @@ enum Command {
     Adjust(movement::Adjust),
     Limit(movement::Limit),
     Statement(statement::Statement),
+    /// Add and list currencies
+    #[command(subcommand)]
+    Currency(currency::Currency),
+    /// Add, list and revoke those who use the operator API over a network
+    #[command(subcommand)]
+    Operator(operator::Operator),
+    Audit(audit::Audit),
     Verify(chores::Verify),
     Backup(chores::Backup),
     Restore(chores::Restore),
@@ -157,6 +168,9 @@ impl Command {
             Command::Adjust(adjust) => adjust.run(global),
             Command::Limit(limit) => limit.run(global),
             Command::Statement(statement) => statement.run(global),
+            Command::Currency(currency) => currency.run(global),
+            Command::Operator(operator) => operator.run(global),
+            Command::Audit(audit) => audit.run(global),
             Command::Verify(verify) => verify.run(global),
             Command::Backup(backup) => backup.run(global),
             Command::Restore(restore) => restore.run(global),

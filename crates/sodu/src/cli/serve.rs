@@ -24,7 +24,7 @@ pub(super) struct Serve {
     /// Where eSMS clients connect: ADDRESS:PORT [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Where health and metrics are served: ADDRESS:PORT [default: 127.0.0.1:8081]
+    /// Where operators with a token, health checks and metrics connect: ADDRESS:PORT [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDRESS")]
     ops_listen: Option<String>,
     /// Let --ops-listen be reached from other machines without TLS
@@ -54,9 +54,10 @@ impl Serve {
                 out.json(&addresses(bound, &database))
             } else {
                 out.text(&format!(
-                    "sodu answers GetBalance on {}\nhealth and metrics: http://{}/healthz, /readyz, /metrics\n\
+                    "sodu answers GetBalance on {}\noperator API, health and metrics: {}://{}/v1, /healthz, /readyz, /metrics\n\
                      ledger: {database}\n",
                     public_url(bound),
+                    if bound.ops_tls { "https" } else { "http" },
                     bound.ops
                 ))
             };

@@ -18,14 +18,10 @@ use serde_json::json;
 use crate::metrics;
 use crate::serve::Node;
 
-/// What the TCP listener serves: health, metrics, and for everything else the reason why there is no more.
-pub(super) fn tcp(node: &Arc<Node>) -> Router {
-    counted(routes(node).fallback(async || no_operators()), node)
-}
-
-/// `api`, with health and metrics beside it.
+/// `api`, with health and metrics beside it, which need no token.
 pub(super) fn beside(api: Router, node: &Arc<Node>) -> Router {
-    counted(api.merge(routes(node)), node)
+    // Every answer is counted by the template of its route.
+    api.merge(routes(node)).layer(middleware::from_fn_with_state(Arc::clone(node), count))
 }
 
 fn routes(node: &Arc<Node>) -> Router {
@@ -49,24 +45,6 @@ async fn ready(State(node): State<Arc<Node>>) -> Response {
 
 async fn metrics(State(node): State<Arc<Node>>) -> Response {
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], node.metrics.render(&node.store)).into_response()
-}
-
-/// A problem document (RFC 9457).
-fn no_operators() -> Response {
-    let problem = json!({
-        "type": "about:blank",
-        "title": "Not Found",
-        "status": 404,
-        "detail": "This listener serves /healthz, /readyz and /metrics. /v1 comes over TCP once operators can log \
-                   in; until then the command line reaches it through the Unix socket beside the database.",
-    });
-    let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-    (StatusCode::NOT_FOUND, content_type, problem.to_string()).into_response()
-}
-
-/// Counts every answer by the template of its route.
-fn counted(router: Router, node: &Arc<Node>) -> Router {
-    router.layer(middleware::from_fn_with_state(Arc::clone(node), count))
 }
 
 async fn count(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {

@@ -38,13 +38,16 @@ pub(super) async fn open(
     let external_id = external_id(members.text("external_id")?)?;
     let code = members.text("currency")?.unwrap_or_else(|| CURRENCY.to_owned());
     let currency = api.store.currency(&code).ok_or_else(|| {
-        Problem::new(Slug::UnknownCurrency, "There is no such currency; leave \"currency\" out for VND.")
+        Problem::new(
+            Slug::UnknownCurrency,
+            "There is no such currency; list the currencies, or leave \"currency\" out for VND.",
+        )
     })?;
     let limit = members.decimal("credit_limit")?;
     let credit_limit = limit.map_or(Ok(Minor::ZERO), |text| fields::credit_limit(&text, currency))?;
 
     let new = NewAccount { id, name, external_id, currency: code, credit_limit, key, by };
-    let outcome = api.store.open_account(new).await.map_err(|error| {
+    let outcome = api.changes().open_account(new).await.map_err(|error| {
         count(&api, &error);
         refused::opening(&error)
     })?;
@@ -115,7 +118,7 @@ pub(super) async fn change(
         return Err(refused::change(now.id, &error, Some(&now)));
     }
     if settings != ProfileChange::default() {
-        let changed = api.store.change_profile(now.id, settings).await;
+        let changed = api.changes().change_profile(by.clone(), now.id, settings).await;
         changed.map_err(|error| refused::change(now.id, &error, Some(&now)))?;
     }
     for movement in movements {

@@ -11,11 +11,11 @@ use ledger::{AccountId, Actor, Command, Currency};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use store::{Outcome, Refused};
+use store::{Outcome, Refused, Role};
 
 use super::members::Members;
 use super::problem::Problem;
-use super::{Api, Caller, Whole, commands, fields, refused, show};
+use super::{Api, Caller, Whole, commands, fields, login, refused, show};
 
 /// The most commands that one batch takes.
 const LEN_MAX: usize = 8192;
@@ -47,6 +47,7 @@ enum Item<'a> {
 pub(super) async fn batch(
     State(api): State<Api>,
     Extension(Caller(by)): Extension<Caller>,
+    Extension(role): Extension<Role>,
     Whole(body): Whole,
 ) -> Result<Response, Problem> {
     let Commands { commands } = serde_json::from_slice(&body).map_err(|error| unreadable(&error))?;
@@ -55,9 +56,9 @@ pub(super) async fn batch(
         return Err(Problem::malformed(detail));
     }
     let read: Vec<Result<(Command, Currency), Problem>> =
-        commands.iter().map(|command| read(&api, command.get().as_bytes(), &by)).collect();
+        commands.iter().map(|command| read(&api, command.get().as_bytes(), &by, role)).collect();
     let wanted: Vec<Command> = read.iter().filter_map(|read| Some(read.as_ref().ok()?.0.clone())).collect();
-    let decided = api.store.submit(wanted).await.map_err(refused::of_fault)?;
+    let decided = api.changes().submit(wanted).await.map_err(refused::of_fault)?;
     let mut decided = decided.iter();
     let mut text = Vec::with_capacity(commands.len() * 640 + 32);
     text.extend_from_slice(b"{\"outcomes\":[");
@@ -78,9 +79,11 @@ pub(super) async fn batch(
     Ok(([(header::CONTENT_TYPE, json)], text).into_response())
 }
 
-fn read(api: &Api, command: &[u8], by: &Actor) -> Result<(Command, Currency), Problem> {
+fn read(api: &Api, command: &[u8], by: &Actor, role: Role) -> Result<(Command, Currency), Problem> {
     let mut members = Members::read_any(command)?;
     let kind = commands::kind(&members.required_text("kind")?)?;
+    // A command needs what its own route needs, so that a batch is no way around the roles.
+    login::check(role, commands::role(kind))?;
     members.check(&commands::of_batch(kind))?;
     let account = api.account(fields::account_member(&mut members, "account")?)?;
     let key = fields::key(&members.required_text("key")?)?;

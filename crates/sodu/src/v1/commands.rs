@@ -2,7 +2,7 @@
 //! that both take the same and say the same.
 
 use ledger::{AccountId, Actor, Command, Key, Kind, Lifetime, Movement, Named};
-use store::AccountNow;
+use store::{AccountNow, Role};
 
 use super::fields;
 use super::members::Members;
@@ -23,6 +23,11 @@ fn own_members(kind: Kind) -> Option<&'static [&'static str]> {
         Kind::Transfer => &["to", "amount"],
         Kind::Open | Kind::Limit | Kind::Status | Kind::Expire => return None,
     })
+}
+
+/// The least role that may ask for a movement of that kind, by itself or in a batch.
+pub(super) fn role(kind: Kind) -> Role {
+    if kind == Kind::Adjust { Role::Admin } else { Role::Money }
 }
 
 /// Whether a movement of that kind touches a hold.

@@ -2,17 +2,18 @@
 //!
 //! A secret leaves this server once, in the answer that issues it; an imported one never does. Nothing here logs a key.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use ledger::Actor;
 use serde_json::{Value, json};
 use store::{ChangeError, CredentialChange, NewCredential};
 
 use super::members::Members;
-use super::problem::{Problem, Slug};
+use super::problem::Problem;
 use super::query::Query;
-use super::{Api, Body, Place, fields, refused, show};
+use super::{Api, Body, Caller, Place, fields, refused, show};
 
 /// The longest label, in bytes.
 const LABEL_LEN_MAX: usize = 100;
@@ -22,6 +23,7 @@ const SECRET_LEN_MIN: usize = 16;
 /// `POST …/credentials` `{label?, cidrs?, expires_at?, api_key?, secret_key?}`: issues a pair, or imports the given one.
 pub(super) async fn add(
     State(api): State<Api>,
+    Extension(Caller(by)): Extension<Caller>,
     place: Place,
     headers: HeaderMap,
     Body(body): Body,
@@ -50,7 +52,7 @@ pub(super) async fn add(
     let shown = secret_key.clone();
     let new = NewCredential { account, api_key, secret_key, is_imported, label, cidrs, expires_at, key };
     let (credential, replayed) =
-        api.store.add_credential(new).await.map_err(|error| refused::change(account, &error, None))?;
+        api.changes().add_credential(by, new).await.map_err(|error| refused::change(account, &error, None))?;
 
     let mut shape = json!(show::credential(&credential));
     shape["replayed"] = replayed.into();
@@ -78,7 +80,12 @@ pub(super) async fn list(State(api): State<Api>, place: Place, uri: Uri) -> Resu
 }
 
 /// `PATCH …/credentials/{api_key}` `{label?, cidrs?, expires_at?}`: restricts it otherwise; `null` takes a limit away.
-pub(super) async fn change(State(api): State<Api>, place: Place, Body(body): Body) -> Result<Json<Value>, Problem> {
+pub(super) async fn change(
+    State(api): State<Api>,
+    Extension(Caller(by)): Extension<Caller>,
+    place: Place,
+    Body(body): Body,
+) -> Result<Json<Value>, Problem> {
     let account = api.account(place.account)?.id;
     let mut members = Members::read(&body, &["label", "cidrs", "expires_at"])?;
     let expiry = |text: Option<String>| text.map(|text| fields::expiry(&text, &api.zone)).transpose();
@@ -89,18 +96,22 @@ pub(super) async fn change(State(api): State<Api>, place: Place, Body(body): Bod
         expires_at: members.nullable_text("expires_at")?.map(expiry).transpose()?,
         revoke: false,
     };
-    apply(&api, &place, change).await.map_err(|error| refused::change(account, &error, None))
+    apply(&api, by, &place, change).await.map_err(|error| refused::change(account, &error, None))
 }
 
 /// `DELETE …/credentials/{api_key}`: it answers 101 from now on, for ever.
-pub(super) async fn revoke(State(api): State<Api>, place: Place) -> Result<Json<Value>, Problem> {
+pub(super) async fn revoke(
+    State(api): State<Api>,
+    Extension(Caller(by)): Extension<Caller>,
+    place: Place,
+) -> Result<Json<Value>, Problem> {
     let account = api.account(place.account)?.id;
     let change = CredentialChange { revoke: true, ..CredentialChange::default() };
-    apply(&api, &place, change).await.map_err(|error| refused::change(account, &error, None))
+    apply(&api, by, &place, change).await.map_err(|error| refused::change(account, &error, None))
 }
 
-async fn apply(api: &Api, place: &Place, change: CredentialChange) -> Result<Json<Value>, ChangeError> {
-    let credential = api.store.change_credential(place.account, &place.part, change).await?;
+async fn apply(api: &Api, by: Actor, place: &Place, change: CredentialChange) -> Result<Json<Value>, ChangeError> {
+    let credential = api.changes().change_credential(by, place.account, &place.part, change).await?;
     Ok(Json(json!(show::credential(&credential))))
 }
 
@@ -113,13 +124,7 @@ struct Pair {
 
 /// 30 upper-case hex digits (120 bits) from the system's generator, as eSMS keys look (esms-wire section 3).
 fn random_key() -> Result<String, Problem> {
-    let mut bytes = [0; 15];
-    getrandom::fill(&mut bytes).map_err(|_| {
-        Problem::new(
-            Slug::Unavailable,
-            "The system's random generator gave nothing; nothing happened, try again later.",
-        )
-    })?;
+    let bytes: [u8; 15] = fields::random()?;
     Ok(bytes.iter().map(|byte| format!("{byte:02X}")).collect())
 }
 

@@ -11,6 +11,18 @@ use super::members::Members;
 use super::problem::{Problem, Slug};
 use crate::times::{self, Bound};
 
+/// Bytes from the system's generator.
+pub(super) fn random<const LEN: usize>() -> Result<[u8; LEN], Problem> {
+    let mut bytes = [0; LEN];
+    getrandom::fill(&mut bytes).map_err(|_| {
+        Problem::new(
+            Slug::Unavailable,
+            "The system's random generator gave nothing; nothing happened, try again later.",
+        )
+    })?;
+    Ok(bytes)
+}
+
 /// An account number out of a path.
 pub(super) fn account_id(text: &str) -> Result<AccountId, Problem> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());

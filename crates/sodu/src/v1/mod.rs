@@ -1,24 +1,28 @@
 //! The operator API: every way to read and move credit, as JSON over HTTP.
 //!
 //! The command line speaks these routes and nothing else, through the server's Unix socket or in its own process (see
-//! `door`), so that there is one path to the money. Who calls is said by whoever lets the request in, as a [`Caller`];
-//! a request without one gets no further. Rules and figures come from the ledger through the store; this module only
-//! parses, asks and shows.
+//! `door`), so that there is one path to the money; programs on other machines speak them over TCP, with an operator's
+//! token. Rules and figures come from the ledger through the store; this module only parses, asks and shows.
 //!
 //! Deliberately absent: the eSMS calls (`public`), health and metrics (`ops`), and any state of its own.
 
 mod accounts;
+mod audit;
 mod batch;
 mod chores;
 mod commands;
 mod credentials;
+mod currencies;
 mod entries;
 mod fields;
+mod login;
 mod members;
 mod movements;
+mod operators;
 mod problem;
 mod query;
 mod refused;
+mod request;
 mod sheet;
 mod show;
 mod totals;
@@ -26,15 +30,16 @@ mod totals;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, RawPathParams, Request};
-use axum::http::StatusCode;
+use axum::handler::Handler;
 use axum::http::request::Parts;
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
+use axum::http::{Method, StatusCode};
+use axum::middleware;
+use axum::routing::{MethodRouter, delete, get, patch, post};
 use hyper::body::Bytes;
 use jiff::tz::TimeZone;
 use ledger::{AccountId, Actor, Command};
-use store::{AccountNow, Fault, Outcome, Store};
+use store::{AccountNow, Fault, Outcome, Role, Store};
+use tracing::Span;
 
 use crate::metrics::Metrics;
 pub(crate) use chores::verified;
@@ -45,40 +50,102 @@ const BODY_LEN_MAX: usize = 64 * 1024;
 /// The longest body of a batch, in bytes.
 const BATCH_LEN_MAX: usize = 8 * 1024 * 1024;
 
-/// Who calls, as a request extension that whoever accepts the request sets: entries name it for ever.
+/// Who calls, as a request extension: entries and the audit trail name it for ever. Whoever accepts a request sets it to
+/// vouch for a caller, who then may do everything; otherwise the caller's token says who it is.
 #[derive(Clone, Debug)]
 pub struct Caller(pub Actor);
 
+/// Every route, and the role that it needs: there is no route without one.
+fn routes() -> Vec<Route> {
+    use Role::{Admin, Money, Read};
+    vec![
+        Route::get("/v1/accounts", Read, accounts::list),
+        Route::post("/v1/accounts", Admin, accounts::open),
+        Route::get("/v1/accounts/{id}", Read, accounts::show),
+        Route::patch("/v1/accounts/{id}", Admin, accounts::change),
+        Route::get("/v1/accounts/{id}/balance", Read, accounts::balance),
+        Route::get("/v1/accounts/{id}/entries", Read, entries::list),
+        Route::get("/v1/accounts/{id}/entries/{number}", Read, entries::show),
+        Route::get("/v1/accounts/{id}/statement", Read, entries::statement),
+        Route::get("/v1/accounts/{id}/holds", Read, movements::holds),
+        Route::get("/v1/accounts/{id}/keys/{key}", Read, movements::key),
+        Route::get("/v1/totals", Read, totals::totals),
+        Route::get("/v1/accounts/{id}/credentials", Read, credentials::list),
+        Route::post("/v1/accounts/{id}/credentials", Admin, credentials::add),
+        Route::patch("/v1/accounts/{id}/credentials/{api_key}", Admin, credentials::change),
+        Route::delete("/v1/accounts/{id}/credentials/{api_key}", Admin, credentials::revoke),
+        Route::post("/v1/accounts/{id}/topups", Money, movements::top_up),
+        Route::post("/v1/accounts/{id}/charges", Money, movements::charge),
+        Route::post("/v1/accounts/{id}/holds", Money, movements::hold),
+        Route::post("/v1/accounts/{id}/holds/{hold}/captures", Money, movements::capture),
+        Route::post("/v1/accounts/{id}/holds/{hold}/void", Money, movements::void),
+        Route::post("/v1/accounts/{id}/holds/{hold}/extend", Money, movements::extend),
+        Route::post("/v1/accounts/{id}/refunds", Money, movements::refund),
+        Route::post("/v1/transfers", Money, movements::transfer),
+        Route::post("/v1/batch", Money, batch::batch).with_body_max(BATCH_LEN_MAX),
+        Route::post("/v1/accounts/{id}/adjustments", Admin, movements::adjust),
+        Route::get("/v1/currencies", Read, currencies::list),
+        Route::post("/v1/currencies", Admin, currencies::add),
+        Route::get("/v1/operators", Admin, operators::list),
+        Route::post("/v1/operators", Admin, operators::add),
+        Route::delete("/v1/operators/{name}", Admin, operators::revoke),
+        Route::get("/v1/audit", Admin, audit::list),
+        Route::post("/v1/verify", Admin, chores::verify),
+        Route::post("/v1/backup", Admin, chores::backup),
+    ]
+}
+
 /// The operator API over `store`. A date without a time in a request means that day in `zone`.
 pub fn router(store: Store, metrics: Arc<Metrics>, zone: TimeZone) -> axum::Router {
-    axum::Router::new()
-        .route("/v1/accounts", get(accounts::list).post(accounts::open))
-        .route("/v1/accounts/{id}", get(accounts::show).patch(accounts::change))
-        .route("/v1/accounts/{id}/balance", get(accounts::balance))
-        .route("/v1/accounts/{id}/entries", get(entries::list))
-        .route("/v1/accounts/{id}/entries/{number}", get(entries::show))
-        .route("/v1/accounts/{id}/statement", get(entries::statement))
-        .route("/v1/totals", get(totals::totals))
-        .route("/v1/accounts/{id}/credentials", get(credentials::list).post(credentials::add))
-        .route("/v1/accounts/{id}/credentials/{api_key}", patch(credentials::change).delete(credentials::revoke))
-        .route("/v1/accounts/{id}/topups", post(movements::top_up))
-        .route("/v1/accounts/{id}/charges", post(movements::charge))
-        .route("/v1/accounts/{id}/adjustments", post(movements::adjust))
-        .route("/v1/accounts/{id}/holds", get(movements::holds).post(movements::hold))
-        .route("/v1/accounts/{id}/holds/{hold}/captures", post(movements::capture))
-        .route("/v1/accounts/{id}/holds/{hold}/void", post(movements::void))
-        .route("/v1/accounts/{id}/holds/{hold}/extend", post(movements::extend))
-        .route("/v1/accounts/{id}/refunds", post(movements::refund))
-        .route("/v1/accounts/{id}/keys/{key}", get(movements::key))
-        .route("/v1/transfers", post(movements::transfer))
-        .route("/v1/batch", post(batch::batch).layer(DefaultBodyLimit::max(BATCH_LEN_MAX)))
-        .route("/v1/verify", post(chores::verify))
-        .route("/v1/backup", post(chores::backup))
+    let all = axum::Router::new();
+    routes()
+        .into_iter()
+        .fold(all, |router, route| {
+            let reaches = middleware::from_fn_with_state(route.role, login::reaches);
+            router.route(route.path, route.handler.route_layer(reaches))
+        })
         .method_not_allowed_fallback(wrong_method)
         .fallback(no_route)
-        .layer(middleware::from_fn(known_caller))
         .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
+        .layer(middleware::from_fn_with_state(store.clone(), login::known_caller))
+        .layer(middleware::from_fn_with_state(request::Ids::new(), request::identify))
         .with_state(Api { store, metrics, zone })
+}
+
+/// Method, path and least role of every route, for whoever holds all of them to a rule.
+pub fn roles() -> Vec<(Method, &'static str, Role)> {
+    routes().into_iter().map(|route| (route.method, route.path, route.role)).collect()
+}
+
+/// One line of the table.
+struct Route {
+    method: Method,
+    path: &'static str,
+    role: Role,
+    handler: MethodRouter<Api>,
+}
+
+impl Route {
+    fn get<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Api>) -> Route {
+        Route { method: Method::GET, path, role, handler: get(handler) }
+    }
+
+    fn post<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Api>) -> Route {
+        Route { method: Method::POST, path, role, handler: post(handler) }
+    }
+
+    fn patch<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Api>) -> Route {
+        Route { method: Method::PATCH, path, role, handler: patch(handler) }
+    }
+
+    fn delete<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Api>) -> Route {
+        Route { method: Method::DELETE, path, role, handler: delete(handler) }
+    }
+
+    /// With another bound for its body than [`BODY_LEN_MAX`].
+    fn with_body_max(self, len_max: usize) -> Route {
+        Route { handler: self.handler.layer(DefaultBodyLimit::max(len_max)), ..self }
+    }
 }
 
 /// What the routes share.
@@ -95,21 +162,26 @@ impl Api {
         self.store.account(id).ok_or_else(|| refused::unknown_account(id))
     }
 
+    /// The store to change something in, under the id of the request that is being answered.
+    fn changes(&self) -> Store {
+        request::current().map_or_else(|| self.store.clone(), |id| self.store.in_request(id))
+    }
+
     /// Reads from the disk, on a thread that may block.
     async fn read<T, F>(&self, work: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, Fault> + Send + 'static,
     {
-        let store = self.store.clone();
-        let read = tokio::task::spawn_blocking(move || work(&store)).await;
+        let (store, span) = (self.store.clone(), Span::current());
+        let read = tokio::task::spawn_blocking(move || span.in_scope(|| work(&store))).await;
         read.expect("a read does not panic, and nothing cancels it").map_err(refused::of_fault)
     }
 
     /// Has the ledger decide one command; durable when this returns.
     async fn submit(&self, command: Command) -> Result<Outcome, Problem> {
         let id = command.account;
-        let outcomes = self.store.submit(vec![command]).await.map_err(refused::of_fault)?;
+        let outcomes = self.changes().submit(vec![command]).await.map_err(refused::of_fault)?;
         let outcome = outcomes.into_iter().next().expect("each command has its outcome");
         outcome.map_err(|refused| {
             self.metrics.refused(refused.refusal.slug());
@@ -128,14 +200,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Place {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Place, Problem> {
-        let params = RawPathParams::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Problem::malformed("the path is not UTF-8 after percent-decoding"))?;
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| not_utf8())?;
         let param = |wanted: fn(&str) -> bool| {
             params.iter().find(|(name, _)| wanted(name)).map_or("", |(_, value)| value).to_owned()
         };
         Ok(Place { account: fields::account_id(&param(|name| name == "id"))?, part: param(|name| name != "id") })
     }
+}
+
+fn not_utf8() -> Problem {
+    Problem::malformed("the path is not UTF-8 after percent-decoding")
 }
 
 /// A request's body, at most [`BODY_LEN_MAX`] bytes of it.
@@ -171,23 +245,11 @@ async fn body<S: Send + Sync>(request: Request, state: &S, len_max: usize) -> Re
     }
 }
 
-/// Lets no request in whose caller nobody vouches for, whatever its route.
-async fn known_caller(request: Request, next: Next) -> Response {
-    if request.extensions().get::<Caller>().is_none() {
-        return stranger().into_response();
-    }
-    next.run(request).await
-}
-
-fn stranger() -> Problem {
-    Problem::new(
-        Slug::Unauthorized,
-        "Nobody vouches for this caller; use the command line, or the server's Unix socket.",
-    )
-}
-
 async fn no_route() -> Problem {
-    Problem::new(Slug::NotFound, "There is no such route; the operator API lies under /v1/accounts.")
+    Problem::new(
+        Slug::NotFound,
+        "There is no such route; the operator API lies under /v1: accounts, currencies, operators, audit.",
+    )
 }
 
 async fn wrong_method() -> Problem {

@@ -8,17 +8,21 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use super::request;
+
 /// Every way in which the operator API says no.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Slug {
     Malformed,
     IdempotencyKeyRequired,
     Unauthorized,
+    Forbidden,
     NotFound,
     UnknownAccount,
     UnknownEntry,
     UnknownCredential,
     UnknownCurrency,
+    UnknownOperator,
     UnknownHold,
     UnknownCharge,
     UnknownKey,
@@ -31,6 +35,9 @@ pub(crate) enum Slug {
     HoldNotOpen,
     AccountExists,
     CredentialExists,
+    OperatorExists,
+    CurrencyExists,
+    TooManyCurrencies,
     FileExists,
     BodyTooLarge,
     AmountOutOfRange,
@@ -47,6 +54,11 @@ pub(crate) enum Slug {
 }
 
 impl Slug {
+    /// The name that programs read.
+    pub(crate) fn name(self) -> &'static str {
+        self.row().0
+    }
+
     /// The table: the name that programs read, the HTTP status, the title that people read.
     fn row(self) -> (&'static str, StatusCode, &'static str) {
         use StatusCode as S;
@@ -56,11 +68,13 @@ impl Slug {
                 ("idempotency_key_required", S::BAD_REQUEST, "A movement needs an idempotency key")
             }
             Slug::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "The caller is not known"),
+            Slug::Forbidden => ("forbidden", S::FORBIDDEN, "The caller's role does not reach that far"),
             Slug::NotFound => ("not_found", S::NOT_FOUND, "There is no such route"),
             Slug::UnknownAccount => ("unknown_account", S::NOT_FOUND, "There is no such account"),
             Slug::UnknownEntry => ("unknown_entry", S::NOT_FOUND, "There is no such entry"),
             Slug::UnknownCredential => ("unknown_credential", S::NOT_FOUND, "There is no such credential"),
             Slug::UnknownCurrency => ("unknown_currency", S::NOT_FOUND, "There is no such currency"),
+            Slug::UnknownOperator => ("unknown_operator", S::NOT_FOUND, "There is no such operator"),
             Slug::UnknownHold => ("unknown_hold", S::NOT_FOUND, "There is no such hold"),
             Slug::UnknownCharge => ("unknown_charge", S::NOT_FOUND, "There is no such charge"),
             Slug::UnknownKey => ("unknown_key", S::NOT_FOUND, "The idempotency key has done nothing"),
@@ -75,6 +89,9 @@ impl Slug {
             Slug::AccountNotEmpty => ("account_not_empty", S::CONFLICT, "The account is not empty"),
             Slug::AccountExists => ("account_exists", S::CONFLICT, "The account exists already"),
             Slug::CredentialExists => ("credential_exists", S::CONFLICT, "The API key exists already"),
+            Slug::OperatorExists => ("operator_exists", S::CONFLICT, "The operator's name is taken"),
+            Slug::CurrencyExists => ("currency_exists", S::CONFLICT, "The currency exists already"),
+            Slug::TooManyCurrencies => ("too_many_currencies", S::CONFLICT, "No further currency can be kept"),
             Slug::FileExists => ("file_exists", S::CONFLICT, "The file exists already"),
             Slug::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
             Slug::AmountOutOfRange => ("amount_out_of_range", S::UNPROCESSABLE_ENTITY, "The amount cannot be taken"),
@@ -134,7 +151,7 @@ impl Problem {
         self.slug.row().1
     }
 
-    /// The document, as it is sent.
+    /// The document, as it is sent; while a request is being answered, with its id.
     pub(crate) fn document(&self) -> Value {
         let (slug, status, title) = self.slug.row();
         let mut document = json!({
@@ -146,6 +163,9 @@ impl Problem {
         });
         if let Value::Object(members) = &mut document {
             members.extend(self.figures.clone());
+            if let Some(id) = request::current() {
+                members.insert("request_id".into(), id.as_str().into());
+            }
         }
         document
     }
@@ -154,10 +174,14 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(self.document())).into_response();
+        response.extensions_mut().insert(self.slug);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if matches!(self.slug, Slug::Unavailable | Slug::OutcomeUnknown | Slug::TooManyRefusals) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.slug == Slug::Unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

@@ -65,13 +65,35 @@ pub(super) fn opening(error: &ChangeError) -> Problem {
     other("The new account", error, None)
 }
 
+/// A refused change of something that is no account's: an operator, a currency.
+pub(super) fn setting(error: &ChangeError) -> Problem {
+    other("That", error, None)
+}
+
 fn other(subject: &str, error: &ChangeError, account: Option<&AccountNow>) -> Problem {
     match error {
         ChangeError::UnknownAccount => no_account(subject),
         ChangeError::UnknownCredential => {
             Problem::new(Slug::UnknownCredential, format!("{subject} has no such API key; list its credentials."))
         }
-        ChangeError::UnknownCurrency => Problem::new(Slug::UnknownCurrency, "There is no such currency; VND is one."),
+        ChangeError::UnknownCurrency => {
+            Problem::new(Slug::UnknownCurrency, "There is no such currency; list the currencies, or add it.")
+        }
+        ChangeError::UnknownOperator => Problem::new(
+            Slug::UnknownOperator,
+            "There never was an operator of that name; list the operators, revoked ones too.",
+        ),
+        ChangeError::OperatorExists => Problem::new(
+            Slug::OperatorExists,
+            "There is an operator of that name, or was one who was revoked; entries keep the name, so choose another.",
+        ),
+        ChangeError::CurrencyExists => Problem::new(
+            Slug::CurrencyExists,
+            "That currency exists with another scale or other public decimals, which are for ever; choose another code.",
+        ),
+        ChangeError::TooManyCurrencies => {
+            Problem::new(Slug::TooManyCurrencies, "There are 256 currencies, as many as a ledger keeps.")
+        }
         ChangeError::AccountExists => Problem::new(
             Slug::AccountExists,
             "That number or external id belongs to another account; choose another, or leave the number out.",

@@ -17,7 +17,7 @@ fn the_first_account_makes_the_database_and_says_so() {
 #[test]
 fn commands_that_only_read_never_make_a_database() {
     let sodu = Sodu::new();
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 13] = [
         &["account", "list"],
         &["account", "show", "1"],
         &["balance", "1"],
@@ -27,6 +27,10 @@ fn commands_that_only_read_never_make_a_database() {
         &["topup", "1", "5", "-k", "k"],
         &["backup", "copy.db"],
         &["account", "lock", "1"],
+        &["operator", "list"],
+        &["operator", "revoke", "anna"],
+        &["currency", "list"],
+        &["audit"],
     ];
     for args in commands {
         let error = sodu.run(args).refused("no_database");

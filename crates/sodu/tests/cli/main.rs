@@ -8,6 +8,7 @@ mod common;
 mod demo;
 mod keys;
 mod movements;
+mod operators;
 mod processes;
 mod statements;
 mod usage;

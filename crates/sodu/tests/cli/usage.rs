@@ -2,7 +2,7 @@
 
 use crate::common::{Sodu, columns, program, run};
 
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 33] = [
     &[],
     &["demo"],
     &["serve"],
@@ -25,6 +25,14 @@ const COMMANDS: [&[&str]; 25] = [
     &["charge"],
     &["adjust"],
     &["statement"],
+    &["currency"],
+    &["currency", "add"],
+    &["currency", "list"],
+    &["operator"],
+    &["operator", "add"],
+    &["operator", "list"],
+    &["operator", "revoke"],
+    &["audit"],
     &["verify"],
     &["backup"],
     &["restore"],
@@ -43,7 +51,7 @@ fn every_command_teaches_itself() {
         let examples = help.lines().skip_while(|line| !line.starts_with("Example"));
         let wide: Vec<&str> = examples.filter(|line| columns(line) > 80).collect();
         assert_eq!(wide, [""; 0]);
-        let is_group = matches!(command, [one] if ["account", "key"].contains(one));
+        let is_group = matches!(command, [one] if ["account", "key", "currency", "operator"].contains(one));
         assert!(is_group || help.contains("Example"), "{command:?} shows no example:\n{help}");
     }
     assert_eq!(sodu.files(), [""; 0]);

@@ -114,7 +114,7 @@ impl Server {
             key: None,
         };
         adjust(&mut new);
-        block_on(self.store.add_credential(new)).expect("the credential is issued");
+        block_on(self.store.add_credential(actor(), new)).expect("the credential is issued");
     }
 
     pub(crate) fn set_status(&self, id: u32, status: Status) {
@@ -205,7 +205,7 @@ pub(crate) fn minor(decimal: &str) -> Minor {
     Minor::parse(decimal, ledger::Currency::VND).expect("a decimal")
 }
 
-fn actor() -> Actor {
+pub(crate) fn actor() -> Actor {
     Actor::new("local:test").expect("an actor")
 }
 

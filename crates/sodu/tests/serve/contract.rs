@@ -43,7 +43,7 @@ fn a_balance_may_be_negative_or_shown_with_its_credit() {
     let balance = |server: &Server| server.ask(call("K7", "S7")).body;
     assert_eq!(balance(&server), r#"{"Balance":-13,"CodeResponse":"100","UserID":7}"#, "rounded down");
     let change = store::ProfileChange { shows_available: Some(true), ..Default::default() };
-    block_on(server.store.change_profile(AccountId::new(7).expect("an id"), change)).expect("changed");
+    block_on(server.store.change_profile(actor(), AccountId::new(7).expect("an id"), change)).expect("changed");
     assert_eq!(balance(&server), r#"{"Balance":999987,"CodeResponse":"100","UserID":7}"#);
 }
 
@@ -59,7 +59,7 @@ fn whoever_is_not_known_gets_the_same_bytes() {
     }
     let account = AccountId::new(9999).expect("an id");
     let revoke = CredentialChange { revoke: true, ..CredentialChange::default() };
-    block_on(server.store.change_credential(account, "REVOKED", revoke)).expect("revoked");
+    block_on(server.store.change_credential(actor(), account, "REVOKED", revoke)).expect("revoked");
     server.pass(Duration::from_secs(3600));
     let pairs = [("UNKNOWN", SECRET_KEY), (API_KEY, "wrong"), ("EXPIRED", SECRET_KEY), ("REVOKED", SECRET_KEY)];
     let mut bodies: Vec<String> = pairs.iter().map(|(api_key, secret_key)| keys(api_key, secret_key)).collect();

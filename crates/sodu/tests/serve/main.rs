@@ -11,6 +11,7 @@ mod cors;
 mod http;
 mod lifecycle;
 mod limits;
+mod login;
 mod operators;
 mod privacy;
 mod tls;

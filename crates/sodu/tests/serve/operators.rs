@@ -1,4 +1,4 @@
-//! The operator's side: health, readiness, metrics, the socket beside the database, and what is not served over TCP.
+//! The operator's side: health, readiness, metrics, and the socket beside the database.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -14,19 +14,6 @@ fn health_and_readiness_are_told() {
 }
 
 #[test]
-fn there_is_no_api_over_tcp_yet_and_it_says_so() {
-    let server = Server::start();
-    for path in ["/v1/accounts", "/", POST_JSON] {
-        let response = server.ops(path);
-        assert_eq!(response.status(), 404);
-        assert_eq!(response.header("content-type"), Some("application/problem+json"));
-        let problem: Value = serde_json::from_str(&response.body).expect("JSON");
-        assert_eq!((&problem["status"], &problem["title"]), (&Value::from(404), &Value::from("Not Found")));
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("Unix socket")), "{problem}");
-    }
-}
-
-#[test]
 fn metrics_tell_what_was_answered_and_what_the_ledger_does() {
     let server = Server::start();
     for secret_key in [SECRET_KEY, SECRET_KEY, "wrong"] {
@@ -35,7 +22,8 @@ fn metrics_tell_what_was_answered_and_what_the_ledger_does() {
     server.ask(get(&legacy("xml", API_KEY, SECRET_KEY)));
     server.ask(get("/nowhere"));
     let change = store::ProfileChange { metered: Some(true), ..Default::default() };
-    block_on(server.store.change_profile(ledger::AccountId::new(9999).expect("an id"), change)).expect("changed");
+    block_on(server.store.change_profile(actor(), ledger::AccountId::new(9999).expect("an id"), change))
+        .expect("changed");
     server.ops("/healthz");
     let response = server.ops("/metrics");
     assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));

@@ -58,6 +58,11 @@ fn both_faces_speak_tls() {
     let mut client = connect(server.bound().ops, &trusted, b"");
     client.send(get("/healthz"));
     assert_eq!(client.response().said(), (200, "ok\n"));
+    client.send(get("/v1/accounts/9999"));
+    assert_eq!(client.response().status(), 401);
+    let token = server.operator("anna", store::Role::Read);
+    client.send(format!("GET /v1/accounts/9999 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"));
+    assert_eq!(client.response().status(), 200);
     let mut plain = server.client();
     plain.send(call(API_KEY, SECRET_KEY));
     assert!(!plain_text(&mut plain).contains("Balance"), "nothing is answered in the clear");

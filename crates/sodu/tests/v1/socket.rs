@@ -41,8 +41,9 @@ fn the_socket_answers_like_the_router() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let api = Api::new();
     for (method, path, key, body) in REQUESTS {
-        let headers: &[(&str, &str)] = if key.is_empty() { &[] } else { &[("idempotency-key", key)] };
-        let here = runtime.block_on(api.call(method, path, headers, body));
+        let mut headers = vec![("x-request-id", "r")];
+        headers.extend((!key.is_empty()).then_some(("idempotency-key", key)));
+        let here = runtime.block_on(api.call(method, path, &headers, body));
         let (status, text) = over(&socket, method, path, key, body);
         assert_eq!(status, here.status, "{method} {path}");
         // The socket knows its caller from the kernel, and entries and their hashes say so.
@@ -64,7 +65,8 @@ fn over(socket: &Path, method: &str, path: &str, key: &str, body: &str) -> (u16,
     let mut stream = UnixStream::connect(socket).expect("a listening socket");
     let key = if key.is_empty() { String::new() } else { format!("idempotency-key: {key}\r\n") };
     let length = body.len();
-    write!(stream, "{method} {path} HTTP/1.0\r\n{key}content-length: {length}\r\n\r\n{body}").expect("it is taken");
+    write!(stream, "{method} {path} HTTP/1.0\r\nx-request-id: r\r\n{key}content-length: {length}\r\n\r\n{body}")
+        .expect("it is taken");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");

@@ -88,7 +88,7 @@ impl Bench {
     }
 
     pub(crate) fn credential(&self, id: u32, api_key: &str, secret_key: &str) -> Result<(), ChangeError> {
-        run(self.store.add_credential(new_credential(id, api_key, secret_key))).map(|_| ())
+        run(self.store.add_credential(actor(), new_credential(id, api_key, secret_key))).map(|_| ())
     }
 }
 

@@ -3,7 +3,7 @@
 use ledger::Time;
 use store::{ChangeError, CredentialChange, NewCredential};
 
-use crate::bench::{Bench, START, account, key, new_credential, run};
+use crate::bench::{Bench, START, account, actor, key, new_credential, run};
 
 #[test]
 fn key_and_secret_open_their_account_also_after_a_restart() {
@@ -30,7 +30,7 @@ fn several_credentials_overlap_and_each_is_narrowed_by_itself() {
         expires_at: Some(Time::from_micros(START + 1_000)),
         ..new_credential(1, "NEW", "FEDCBA9876543210")
     };
-    run(bench.store.add_credential(narrowed)).expect("a credential");
+    run(bench.store.add_credential(actor(), narrowed)).expect("a credential");
     let check = |bench: &Bench| {
         let grant = bench.store.authenticate("NEW", "FEDCBA9876543210").expect("the right pair");
         assert!(grant.admits([203, 0, 113, 9].into()));
@@ -44,13 +44,13 @@ fn several_credentials_overlap_and_each_is_narrowed_by_itself() {
     let bench = bench.reopened();
     check(&bench);
     let revoke = CredentialChange { revoke: true, ..CredentialChange::default() };
-    run(bench.store.change_credential(account(1), "OLD", revoke)).expect("revoked");
+    run(bench.store.change_credential(actor(), account(1), "OLD", revoke)).expect("revoked");
     let is_live = |bench: &Bench| {
         bench.store.authenticate("OLD", "0123456789ABCDEF").expect("the pair is right").is_live(bench.store.now())
     };
     assert!(!is_live(&bench));
     let widen = CredentialChange { cidrs: Some(Vec::new()), expires_at: Some(None), ..CredentialChange::default() };
-    run(bench.store.change_credential(account(1), "NEW", widen)).expect("widened");
+    run(bench.store.change_credential(actor(), account(1), "NEW", widen)).expect("widened");
     let grant = bench.store.authenticate("NEW", "FEDCBA9876543210").expect("the right pair");
     assert!(grant.admits([198, 51, 100, 1].into()) && grant.is_live(Time::from_micros(i64::MAX)));
     drop(grant);
@@ -70,7 +70,8 @@ fn what_cannot_be_is_said() {
     bench.credential(1, "KEY", "0123456789ABCDEF").expect("a credential");
     assert_eq!(bench.credential(2, "KEY", "another secret!!"), Err(ChangeError::CredentialExists));
     assert_eq!(bench.credential(3, "OTHER", "0123456789ABCDEF"), Err(ChangeError::UnknownAccount));
-    let change = |id, api_key| run(bench.store.change_credential(account(id), api_key, CredentialChange::default()));
+    let change =
+        |id, api_key| run(bench.store.change_credential(actor(), account(id), api_key, CredentialChange::default()));
     assert_eq!(change(2, "KEY"), Err(ChangeError::UnknownCredential), "that key is another account's");
     assert_eq!(change(1, "NONE"), Err(ChangeError::UnknownCredential));
 }
@@ -84,13 +85,13 @@ fn a_repeated_issue_makes_one_credential() {
         key: Some(key("issue-1")),
         ..new_credential(1, api_key, "0123456789ABCDEF")
     };
-    let (first, replayed) = run(bench.store.add_credential(made("FIRST"))).expect("a credential");
+    let (first, replayed) = run(bench.store.add_credential(actor(), made("FIRST"))).expect("a credential");
     assert!(!replayed);
-    let (again, replayed) = run(bench.store.add_credential(made("SECOND"))).expect("the same");
+    let (again, replayed) = run(bench.store.add_credential(actor(), made("SECOND"))).expect("the same");
     assert_eq!((again, replayed), (first, true));
     assert!(bench.store.authenticate("SECOND", "0123456789ABCDEF").is_none());
     let imported = NewCredential { is_imported: true, ..made("THIRD") };
-    assert_eq!(run(bench.store.add_credential(imported)), Err(ChangeError::KeyReused));
+    assert_eq!(run(bench.store.add_credential(actor(), imported)), Err(ChangeError::KeyReused));
 }
 
 #[test]

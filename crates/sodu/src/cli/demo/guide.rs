@@ -24,7 +24,7 @@ pub(super) fn text(bound: &Bound, database: &DatabaseUrl, accounts: &[DemoAccoun
     };
     let command = |words: &str| format!("{sodu} {words} \\\n  --database '{database}'\n");
     let mut text = format!(
-        "sodu demo: GetBalance on {url}\n           health and metrics on http://{}\n\
+        "sodu demo: GetBalance on {url}\n           operator API, health and metrics on http://{}\n\
          Everything is removed when this ends (Ctrl-C). Paste into a second terminal:\n\n\
          # Account {id} and its key pair\n\
          export ESMS_API_KEY={}\nexport ESMS_SECRET_KEY={}\n\n\

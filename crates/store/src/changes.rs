@@ -1,0 +1,102 @@
+//! The store as those see it who change something: each change is one job for the writer, and durable when it returns.
+//!
+//! Whatever is no ordinary movement of money leaves a row in the audit trail, in the same commit: nothing here can be called
+//! without saying who asks.
+
+use ledger::{AccountId, Actor, Command, Currency, Key};
+use serde_json::Value;
+
+use crate::audit::Origin;
+use crate::batch::Batch;
+use crate::{
+    ChangeError, Credential, CredentialChange, Fault, KeyOutcome, NewAccount, NewCredential, NewOperator, Operator,
+    OperatorName, Outcome, ProfileChange, Refused, Store, audit, currencies, operators, settings,
+};
+
+impl Store {
+    /// Decides the commands in their order and keeps what comes of them; returns when all of it is durable. Openings go
+    /// through [`Store::open_account`].
+    pub async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Result<Outcome, Refused>>, Fault> {
+        let (len, request_id) = (commands.len(), self.request_id.clone());
+        let perform = move |batch: &mut Batch<'_>| {
+            commands.iter().map(|command| audit::perform(batch, command, request_id.as_ref())).collect()
+        };
+        self.send(len, perform).await
+    }
+
+    /// What a key of an account has done, if it has done anything. Answered by the writer, which alone knows every key; it
+    /// costs no commit.
+    pub async fn key_outcome(&self, account: AccountId, key: Key) -> Result<Option<KeyOutcome>, Fault> {
+        self.send(1, move |batch| batch.outcome_of(account, &key)).await
+    }
+
+    /// Opens an account.
+    pub async fn open_account(&self, new: NewAccount) -> Result<Outcome, ChangeError> {
+        let request_id = self.request_id.clone();
+        self.send(1, move |batch| audit::open(batch, &new, request_id.as_ref())).await?
+    }
+
+    /// Changes what decides no movement.
+    pub async fn change_profile(
+        &self,
+        by: Actor,
+        account: AccountId,
+        change: ProfileChange,
+    ) -> Result<(), ChangeError> {
+        let origin = self.origin(by);
+        self.send(1, move |batch| settings::change_profile(batch, &origin, account, &change)).await?
+    }
+
+    /// Keeps a credential; true beside it where an earlier use of the same idempotency key made it.
+    pub async fn add_credential(&self, by: Actor, new: NewCredential) -> Result<(Credential, bool), ChangeError> {
+        let origin = self.origin(by);
+        self.send(1, move |batch| settings::add_credential(batch, &origin, &new)).await?
+    }
+
+    /// Changes a credential.
+    pub async fn change_credential(
+        &self,
+        by: Actor,
+        account: AccountId,
+        api_key: &str,
+        change: CredentialChange,
+    ) -> Result<Credential, ChangeError> {
+        let (api_key, origin) = (api_key.to_owned(), self.origin(by));
+        self.send(1, move |batch| settings::change_credential(batch, &origin, account, &api_key, &change)).await?
+    }
+
+    /// Adds an operator, whose token works when this returns.
+    pub async fn add_operator(&self, by: Actor, new: NewOperator) -> Result<Operator, ChangeError> {
+        let origin = self.origin(by);
+        self.send(1, move |batch| operators::add(batch, &origin, &new)).await?
+    }
+
+    /// Revokes an operator, whose token has stopped to work when this returns.
+    pub async fn revoke_operator(&self, by: Actor, name: OperatorName) -> Result<Operator, ChangeError> {
+        let origin = self.origin(by);
+        self.send(1, move |batch| operators::revoke(batch, &origin, &name)).await?
+    }
+
+    /// Adds a currency; true beside it where it was there already, exactly so.
+    pub async fn add_currency(&self, by: Actor, new: Currency) -> Result<(Currency, bool), ChangeError> {
+        let origin = self.origin(by);
+        self.send(1, move |batch| currencies::add(batch, &origin, new)).await?
+    }
+
+    /// Puts into the audit trail what changes nothing in the ledger, such as a backup that begins; `detail` is its members.
+    pub async fn note(
+        &self,
+        by: Actor,
+        action: &'static str,
+        subject: String,
+        detail: Vec<(&'static str, String)>,
+    ) -> Result<(), Fault> {
+        let origin = self.origin(by);
+        let detail = detail.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        self.send(1, move |batch| audit::write(batch, &origin, action, &subject, &Value::Object(detail))).await
+    }
+
+    fn origin(&self, by: Actor) -> Origin {
+        Origin { by, request_id: self.request_id.clone() }
+    }
+}
