@@ -13,6 +13,7 @@ mod currencies;
 mod digest;
 mod follow;
 mod holds;
+mod import;
 mod index;
 mod links;
 mod load;
@@ -36,6 +37,7 @@ mod writer;
 
 pub use audit::{AuditQuery, AuditRow, RequestId};
 pub use backup::restore;
+pub use import::{Imported, ImportedAccount, ImportedCredential};
 pub use operators::{Login, NewOperator, Operator, OperatorName, Role};
 pub use store::{Grant, Store};
 pub use totals::Totals;
