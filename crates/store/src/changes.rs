@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::audit::Origin;
 use crate::batch::Batch;
 use crate::{
-    ChangeError, Credential, CredentialChange, Fault, Imported, ImportedAccount, KeyOutcome, NewAccount, NewCredential,
-    NewOperator, Operator, OperatorName, Outcome, ProfileChange, Refused, Store, audit, currencies, import, operators,
+    AccountChange, ChangeError, Credential, CredentialChange, Fault, Imported, ImportedAccount, KeyOutcome, NewAccount,
+    NewCredential, NewOperator, Operator, OperatorName, Outcome, Refused, Store, audit, currencies, import, operators,
     settings,
 };
 
@@ -51,15 +51,15 @@ impl Store {
         self.send(len, import).await
     }
 
-    /// Changes what decides no movement.
-    pub async fn change_profile(
+    /// Changes settings of an account.
+    pub async fn change_account(
         &self,
         by: Actor,
         account: AccountId,
-        change: ProfileChange,
+        change: AccountChange,
     ) -> Result<(), ChangeError> {
         let origin = self.origin(by);
-        self.send(1, move |batch| settings::change_profile(batch, &origin, account, &change)).await?
+        self.send(1, move |batch| settings::change_account(batch, &origin, account, &change)).await?
     }
 
     /// Keeps a credential; true beside it where an earlier use of the same idempotency key made it.

@@ -98,9 +98,10 @@ pub(crate) fn import(batch: &mut Batch<'_>, origin: &Origin, row: &ImportedAccou
 }
 
 /// What keeps an account from being made whole, asked before any part of it is made.
-fn in_the_way(batch: &Batch<'_>, row: &ImportedAccount) -> rusqlite::Result<Option<ChangeError>> {
+fn in_the_way(batch: &mut Batch<'_>, row: &ImportedAccount) -> rusqlite::Result<Option<ChangeError>> {
     if batch.is_opened_under(row.account.key.as_ref())? {
-        return Ok(None);
+        // Opening it again changes nothing, and says whether it was just so.
+        return Ok(batch.open(&row.account)?.err());
     }
     if batch.shared.accounts.currency_by_code(&row.account.currency).is_none() {
         return Ok(Some(ChangeError::UnknownCurrency));

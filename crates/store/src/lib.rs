@@ -39,10 +39,11 @@ pub use audit::{AuditQuery, AuditRow, RequestId};
 pub use backup::restore;
 pub use import::{Imported, ImportedAccount, ImportedCredential};
 pub use operators::{Login, NewOperator, Operator, OperatorName, Role};
+pub use settings::settings_version;
 pub use store::{Grant, Store};
 pub use totals::Totals;
 pub use types::{
-    AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome, NewAccount,
-    NewCredential, OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats,
+    AccountChange, AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome,
+    NewAccount, NewCredential, OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats,
 };
 pub use verify::{Against, Finding, Progress, VerifyReport, inspect};

@@ -9,7 +9,10 @@ use crate::audit::{self, Origin};
 use crate::batch::{Batch, NewSlot};
 use crate::memory::{Credentials, Limits};
 use crate::rows::damage;
-use crate::{ChangeError, Credential, CredentialChange, NewCredential, Page, Profile, ProfileChange, digest, load};
+use crate::{
+    AccountChange, AccountNow, ChangeError, Credential, CredentialChange, NewCredential, Page, Profile, ProfileChange,
+    digest, load,
+};
 
 const PROFILE: &str = "id, name, external_id, opened_at";
 
@@ -17,24 +20,65 @@ const CREDENTIAL: &str = "id, account, api_key, label, cidrs, created_at, expire
 
 type Changed<T> = rusqlite::Result<Result<T, ChangeError>>;
 
-/// Changes an account's profile.
-pub(crate) fn change_profile(
+/// Which settings an account has: changes when any of them does, and with nothing else. 16 hex digits.
+pub fn settings_version(profile: &Profile, now: &AccountNow) -> String {
+    let settings = json!([
+        profile.name,
+        profile.external_id,
+        now.credit_limit.units(),
+        now.status.code(),
+        now.shows_available,
+        now.metered,
+    ]);
+    blake3::hash(settings.to_string().as_bytes()).to_hex().chars().take(16).collect()
+}
+
+/// Changes settings of an account in one commit: what decides no money, then `commands` in their order. With `expected`
+/// nothing is changed unless the settings still have that version.
+pub(crate) fn change_account(
     batch: &mut Batch<'_>,
     origin: &Origin,
     id: AccountId,
-    change: &ProfileChange,
+    change: &AccountChange,
 ) -> Changed<()> {
     let Some(slot) = batch.slot_of(id) else {
         return Ok(Err(ChangeError::UnknownAccount));
     };
+    if let Some(expected) = &change.expected {
+        let now = batch.account_now(slot);
+        let found = profile(batch.db, id)?.map(|profile| settings_version(&profile, &now));
+        if found.as_ref() != Some(expected) {
+            return Ok(Err(ChangeError::SettingsChanged));
+        }
+    }
+    // All that can say no comes first, so that no half of a change is made.
+    if batch.is_external_id_taken(change.profile.external_id.as_ref().and_then(Option::as_deref), id)? {
+        return Ok(Err(ChangeError::AccountExists));
+    }
+    for command in &change.commands {
+        if let Err(refused) = audit::perform(batch, command, origin.request_id.as_ref())? {
+            return Ok(Err(ChangeError::Refused(refused.refusal)));
+        }
+    }
+    change_profile(batch, origin, slot, id, &change.profile).map(Ok)
+}
+
+/// Changes an account's profile.
+fn change_profile(
+    batch: &mut Batch<'_>,
+    origin: &Origin,
+    slot: u32,
+    id: AccountId,
+    change: &ProfileChange,
+) -> rusqlite::Result<()> {
+    if *change == ProfileChange::default() {
+        return Ok(());
+    }
     let Some(before) = profile(batch.db, id)? else {
         return Err(damage(format!("account {id} has no row")));
     };
     let mut detail = Map::new();
     if let Some(external_id) = &change.external_id {
-        if batch.is_external_id_taken(external_id.as_deref(), id)? {
-            return Ok(Err(ChangeError::AccountExists));
-        }
         let mut update = batch.db.prepare_cached("UPDATE accounts SET external_id = ?2 WHERE id = ?1")?;
         update.execute(params![id.get(), external_id])?;
         audit::change(&mut detail, "external_id", json!(before.external_id), json!(external_id));
@@ -57,7 +101,7 @@ pub(crate) fn change_profile(
     if !detail.is_empty() {
         audit::write(batch, origin, "account.change", &format!("account {id}"), &Value::Object(detail))?;
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// Keeps a new credential; true beside it where an earlier use of the same idempotency key made it.

@@ -250,6 +250,17 @@ pub struct ProfileChange {
     pub metered: Option<bool>,
 }
 
+/// A change of an account's settings, all of it in one commit.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AccountChange {
+    /// What decides no movement.
+    pub profile: ProfileChange,
+    /// What does: limits and status.
+    pub commands: Vec<ledger::Command>,
+    /// The version that the settings must have; see [`crate::settings_version`].
+    pub expected: Option<String>,
+}
+
 /// A credential to be kept; its secret is digested before it reaches the disk.
 pub struct NewCredential {
     /// The account it speaks for.
@@ -328,6 +339,8 @@ pub enum ChangeError {
     CredentialExists,
     /// The key was used before, for something else.
     KeyReused,
+    /// The account's settings are not of the expected version any more.
+    SettingsChanged,
     /// Opening or changing was refused by the rules.
     Refused(Refusal),
     /// The environment failed.

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use ledger::{AccountId, Command, Metadata, Minor, Movement, Reason, Status};
 use serde_json::{Value, json};
-use store::{AccountNow, ChangeError, NewAccount, Profile, ProfileChange};
+use store::{AccountChange, AccountNow, ChangeError, NewAccount, Profile, ProfileChange, settings_version};
 
 use super::members::Members;
 use super::problem::{Problem, Slug};
@@ -77,7 +77,7 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Value>
 }
 
 /// `GET /v1/accounts/{id}`.
-pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Result<Response, Problem> {
     Query::read(&uri, &[])?;
     let now = api.account(place.account)?;
     whole(&api, &now).await
@@ -101,14 +101,17 @@ pub(super) async fn balance(State(api): State<Api>, place: Place, uri: Uri) -> R
 }
 
 /// `PATCH /v1/accounts/{id}`: sets what is named and leaves the rest. What is set already stays without an entry, so that
-/// sending the same again is harmless.
+/// sending the same again is harmless. All of it is one commit, or none; with `If-Match` none where the settings changed
+/// since the caller read them.
 pub(super) async fn change(
     State(api): State<Api>,
     Extension(Caller(by)): Extension<Caller>,
     place: Place,
+    headers: HeaderMap,
     Body(body): Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let now = api.account(place.account)?;
+    let expected = expected(&headers)?;
     let Changes { profile: settings, movements, reason } = Changes::read(&body, &now)?;
     // Checked before anything is done: a closed account takes no setting that decides money, and half of a change that
     // could have been refused whole would be a surprise.
@@ -117,26 +120,37 @@ pub(super) async fn change(
         count(&api, &error);
         return Err(refused::change(now.id, &error, Some(&now)));
     }
-    if settings != ProfileChange::default() {
-        let changed = api.changes().change_profile(by.clone(), now.id, settings).await;
-        changed.map_err(|error| refused::change(now.id, &error, Some(&now)))?;
-    }
-    for movement in movements {
-        let metadata = Metadata::default();
-        let reason = reason.clone();
-        let command =
-            Command { account: now.id, movement, key: None, reference: None, reason, metadata, by: by.clone() };
-        api.submit(command).await?;
-    }
+    let command = |movement| {
+        let (reason, metadata, by) = (reason.clone(), Metadata::default(), by.clone());
+        Command { account: now.id, movement, key: None, reference: None, reason, metadata, by }
+    };
+    let commands = movements.into_iter().map(command).collect();
+    let change = AccountChange { profile: settings, commands, expected };
+    api.changes().change_account(by.clone(), now.id, change).await.map_err(|error| {
+        count(&api, &error);
+        refused::change(now.id, &error, api.store.account(now.id).as_ref())
+    })?;
     whole(&api, &api.account(now.id)?).await
 }
 
-async fn whole(api: &Api, now: &AccountNow) -> Result<Json<Value>, Problem> {
+/// The version of the settings that the caller has seen (RFC 9110, section 13.1.1).
+fn expected(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(version) => Ok(Some(version.to_owned())),
+        None if text == "*" => Ok(None),
+        None => Err(Problem::malformed("If-Match takes one ETag of this account, in its quotes")),
+    }
+}
+
+async fn whole(api: &Api, now: &AccountNow) -> Result<Response, Problem> {
     let profile = profile(api, now.id).await?;
+    let etag: [(HeaderName, String); 1] = [(header::ETAG, format!("\"{}\"", settings_version(&profile, now)))];
     let mut shape = json!(show::account(show::figures(now), &profile, now));
     // Their sum is what is held.
     shape["open_holds"] = api.store.open_hold_count(now.id).into();
-    Ok(Json(shape))
+    Ok((etag, Json(shape)).into_response())
 }
 
 /// What a PATCH asks for.

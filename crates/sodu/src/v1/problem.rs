@@ -39,6 +39,7 @@ pub(crate) enum Slug {
     CurrencyExists,
     TooManyCurrencies,
     FileExists,
+    SettingsChanged,
     BodyTooLarge,
     AmountOutOfRange,
     CaptureExceedsHold,
@@ -93,6 +94,9 @@ impl Slug {
             Slug::CurrencyExists => ("currency_exists", S::CONFLICT, "The currency exists already"),
             Slug::TooManyCurrencies => ("too_many_currencies", S::CONFLICT, "No further currency can be kept"),
             Slug::FileExists => ("file_exists", S::CONFLICT, "The file exists already"),
+            Slug::SettingsChanged => {
+                ("settings_changed", S::PRECONDITION_FAILED, "The settings changed since they were read")
+            }
             Slug::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
             Slug::AmountOutOfRange => ("amount_out_of_range", S::UNPROCESSABLE_ENTITY, "The amount cannot be taken"),
             Slug::CaptureExceedsHold => {

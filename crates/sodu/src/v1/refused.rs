@@ -106,6 +106,12 @@ fn other(subject: &str, error: &ChangeError, account: Option<&AccountNow>) -> Pr
             Slug::KeyReused,
             "This idempotency key was used before, for something else; nothing was done. Use a new key.",
         ),
+        ChangeError::SettingsChanged => Problem::new(
+            Slug::SettingsChanged,
+            format!(
+                "{subject} has other settings than those that If-Match names; read it again, and nothing was changed."
+            ),
+        ),
         ChangeError::Refused(refusal) => document(refusal, words(subject, refusal, account), account),
         ChangeError::Fault(fault) => of_fault(*fault),
     }
