@@ -12,6 +12,7 @@ mod changes;
 mod currencies;
 mod digest;
 mod follow;
+mod grant;
 mod holds;
 mod index;
 mod links;
@@ -36,8 +37,9 @@ mod writer;
 
 pub use audit::{AuditQuery, AuditRow, RequestId};
 pub use backup::restore;
+pub use grant::Grant;
 pub use operators::{Login, NewOperator, Operator, OperatorName, Role};
-pub use store::{Grant, Store};
+pub use store::Store;
 pub use totals::Totals;
 pub use types::{
     AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome, NewAccount,

@@ -9,13 +9,38 @@ use crate::audit::{self, Origin};
 use crate::batch::{Batch, NewSlot};
 use crate::memory::{Credentials, Limits};
 use crate::rows::damage;
-use crate::{ChangeError, Credential, CredentialChange, NewCredential, Page, Profile, ProfileChange, digest, load};
+use crate::{
+    ChangeError, Credential, CredentialChange, Fault, NewCredential, Page, Profile, ProfileChange, Store, digest, load,
+};
 
 const PROFILE: &str = "id, name, external_id, opened_at";
 
 const CREDENTIAL: &str = "id, account, api_key, label, cidrs, created_at, expires_at, revoked_at, last_used_at";
 
 type Changed<T> = rusqlite::Result<Result<T, ChangeError>>;
+
+impl Store {
+    /// An account's profile. Blocks on the disk, as do the next two.
+    pub fn profile(&self, id: AccountId) -> Result<Option<Profile>, Fault> {
+        self.read(|db| profile(db, id))
+    }
+
+    /// Accounts with a number above `after`, in order; with `query` those whose number starts with it or whose name or
+    /// external id contains it.
+    pub fn profiles(
+        &self,
+        query: Option<&str>,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Page<Profile, AccountId>, Fault> {
+        self.read(|db| profiles(db, query, after, limit))
+    }
+
+    /// An account's credentials, oldest first.
+    pub fn credentials(&self, account: AccountId) -> Result<Vec<Credential>, Fault> {
+        self.read(|db| credentials(db, &self.shared().credentials, account))
+    }
+}
 
 /// Changes an account's profile.
 pub(crate) fn change_profile(
