@@ -31,6 +31,9 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a str,
 }
 
+/// A whole request that is sent again and again, or was written beforehand.
+pub(crate) struct Prepared(Vec<u8>);
+
 /// One answer, read to its end.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Reply {
@@ -67,6 +70,12 @@ impl Connection {
         Ok(Connection { stream: BufReader::new(stream) })
     }
 
+    /// Sends what was prepared and waits for the whole answer.
+    pub(crate) fn send(&mut self, request: &Prepared) -> io::Result<Reply> {
+        self.stream.get_mut().write_all(&request.0)?;
+        read_reply(&mut self.stream)
+    }
+
     /// Sends `request` and waits for its whole answer.
     pub(crate) fn call(&mut self, request: &Request<'_>) -> io::Result<Reply> {
         self.stream.get_mut().write_all(&request.bytes())?;
@@ -75,8 +84,17 @@ impl Connection {
 }
 
 impl Request<'_> {
+    /// The request with an operator's token, to be sent later.
+    pub(crate) fn prepared(&self, token: &str) -> Prepared {
+        Prepared(self.with(&format!("Authorization: Bearer {token}\r\n")))
+    }
+
     /// The request as it goes over the wire.
     fn bytes(&self) -> Vec<u8> {
+        self.with("")
+    }
+
+    fn with(&self, headers: &str) -> Vec<u8> {
         let Request { method, path, key, body } = self;
         let mut text = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len());
         if !body.is_empty() {
@@ -85,6 +103,7 @@ impl Request<'_> {
         if let Some(key) = key {
             text.push_str(&format!("Idempotency-Key: {key}\r\n"));
         }
+        text.push_str(headers);
         text.push_str("\r\n");
         text.push_str(body);
         text.into_bytes()

@@ -13,9 +13,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 
 use crate::http::{Address, Connection, Request};
+use crate::operator::Operator;
 use crate::programs;
+use crate::random::Random;
 
 /// A server that needs longer than this to be ready, or to stop, is broken.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,6 +54,8 @@ pub(crate) struct Server {
     pub(crate) public: Address,
     /// The Unix socket of the operator API.
     pub(crate) socket: Address,
+    /// The operator API over TCP.
+    pub(crate) ops: Address,
     /// From the start of the process to its first `/readyz` that says yes.
     pub(crate) ready_after: Duration,
 }
@@ -60,6 +65,16 @@ impl Server {
     pub(crate) fn start(setup: &Setup<'_>) -> Result<Server> {
         let mut starting = Starting::spawn(setup)?;
         starting.wait()
+    }
+
+    /// A token of a new operator with that name and a number behind it, who may move money.
+    pub(crate) fn operator_token(&self, name: &str) -> Result<String> {
+        let name = format!("{name}-{}", Random::fresh_seed());
+        let body = json!({ "name": name, "role": "money" }).to_string();
+        let request = Request { method: "POST", path: "/v1/operators", key: None, body: &body };
+        let answer = Operator::open(&self.socket)?.call(&request)?;
+        let token = answer.body["token"].as_str().filter(|_| answer.status == 201);
+        token.map(str::to_owned).with_context(|| format!("no operator was added: {answer:?}"))
     }
 
     /// The id of the server's own process, not of a tracer in front of it.
@@ -173,7 +188,8 @@ impl Starting {
         let pid = owner(&self.socket)?;
         let child = self.child.take().context("the server was waited for already")?;
         let (public, socket) = (Address::Tcp(self.public), Address::Unix(self.socket.clone()));
-        Ok(Server { child, pid, killed: AtomicBool::new(false), public, socket, ready_after })
+        let killed = AtomicBool::new(false);
+        Ok(Server { child, pid, killed, public, socket, ops, ready_after })
     }
 
     fn printed(&self) -> String {

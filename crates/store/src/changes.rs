@@ -9,8 +9,9 @@ use serde_json::Value;
 use crate::audit::Origin;
 use crate::batch::Batch;
 use crate::{
-    ChangeError, Credential, CredentialChange, Fault, KeyOutcome, NewAccount, NewCredential, NewOperator, Operator,
-    OperatorName, Outcome, ProfileChange, Refused, Store, audit, currencies, operators, settings,
+    ChangeError, Credential, CredentialChange, Fault, Imported, ImportedAccount, KeyOutcome, NewAccount, NewCredential,
+    NewOperator, Operator, OperatorName, Outcome, ProfileChange, Refused, Store, audit, currencies, import, operators,
+    settings,
 };
 
 impl Store {
@@ -34,6 +35,20 @@ impl Store {
     pub async fn open_account(&self, new: NewAccount) -> Result<Outcome, ChangeError> {
         let request_id = self.request_id.clone();
         self.send(1, move |batch| audit::open(batch, &new, request_id.as_ref())).await?
+    }
+
+    /// Makes accounts that come from elsewhere, as far as they are missing, in one commit; with `is_check` only says what
+    /// stands in the way of each.
+    pub async fn import(
+        &self,
+        by: Actor,
+        rows: Vec<ImportedAccount>,
+        is_check: bool,
+    ) -> Result<Vec<Result<Imported, ChangeError>>, Fault> {
+        let (len, origin) = (rows.len(), self.origin(by));
+        let import =
+            move |batch: &mut Batch<'_>| rows.iter().map(|row| import::import(batch, &origin, row, is_check)).collect();
+        self.send(len, import).await
     }
 
     /// Changes what decides no movement.

@@ -1,6 +1,6 @@
 //! The opening of an account: its entry and its profile, together.
 
-use ledger::{Account, AccountId, Command, Facts, Movement, Verdict, decide};
+use ledger::{Account, AccountId, Command, Facts, Key, Movement, Verdict, decide};
 use rusqlite::params;
 
 use crate::batch::Batch;
@@ -11,6 +11,11 @@ use crate::rows;
 use crate::{ChangeError, NewAccount, Outcome};
 
 impl Batch<'_> {
+    /// Whether an account was opened under that key before.
+    pub(crate) fn is_opened_under(&self, key: Option<&Key>) -> rusqlite::Result<bool> {
+        Ok(self.find(key.map(|key| digest::fingerprint(Scope::Platform, key)))?.is_some())
+    }
+
     /// Opens an account: its entry and its profile together.
     pub(crate) fn open(&mut self, new: &NewAccount) -> rusqlite::Result<Result<Outcome, ChangeError>> {
         let Some((currency_id, currency)) = self.shared.accounts.currency_by_code(&new.currency) else {

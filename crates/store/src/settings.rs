@@ -281,6 +281,11 @@ fn to_profile(row: &Row<'_>) -> rusqlite::Result<Profile> {
     })
 }
 
+/// Whether that API key is in use, by whichever account.
+pub(crate) fn is_key_taken(db: &Connection, api_key: &str) -> rusqlite::Result<bool> {
+    Ok(find(db, api_key)?.is_some())
+}
+
 fn find(db: &Connection, api_key: &str) -> rusqlite::Result<Option<(i64, Credential)>> {
     let sql = format!("SELECT {CREDENTIAL} FROM credentials WHERE api_key = ?1");
     db.prepare_cached(&sql)?.query_row([api_key], credential).optional()

@@ -8,9 +8,13 @@ mod charge;
 mod conditions;
 mod figures;
 mod getbalance;
+mod growth;
+mod ledger;
 mod nginx;
 mod pacer;
 mod process;
+mod redis;
+mod single;
 mod wrk;
 
 use anyhow::Result;
@@ -19,6 +23,10 @@ use anyhow::Result;
 pub(crate) enum Bench {
     /// GetBalance with a million accounts under a thousand charges a second, beside nginx on the same core
     Getbalance(getbalance::Arguments),
+    /// Durable charges over HTTP, in batches and one by one, beside Redis and the disk
+    Ledger(ledger::Arguments),
+    /// The cost of a charge at ten million entries beside its cost at a hundred thousand, and a start after kill -9
+    Growth(growth::Arguments),
     /// A single durable charge, beside append + fdatasync and a POST that does nothing
     Charge(charge::Arguments),
 }
@@ -27,5 +35,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Getbalance(arguments) => getbalance::run(arguments),
         Bench::Charge(arguments) => charge::run(arguments),
+        Bench::Ledger(arguments) => ledger::run(arguments),
+        Bench::Growth(arguments) => growth::run(arguments),
     }
 }

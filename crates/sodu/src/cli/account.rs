@@ -323,6 +323,12 @@ pub(super) fn account_number() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=i64::from(ledger::AccountId::MAX))
 }
 
+/// A text as 32 lower-case hex digits of its hash.
+pub(super) fn digest_of(text: &str) -> String {
+    let hash = blake3::hash(text.as_bytes()).to_hex();
+    hash.as_str().chars().take(32).collect()
+}
+
 /// An idempotency key on the command line.
 pub(super) fn key(text: &str) -> Result<String, String> {
     ledger::Key::new(text).map(|key| key.as_str().to_owned()).map_err(|error| error.to_string())

@@ -9,8 +9,10 @@ mod audit;
 mod chores;
 mod currency;
 mod demo;
+mod export;
 mod failure;
 mod hold;
+mod import;
 mod key;
 mod movement;
 mod operator;
@@ -117,6 +119,12 @@ enum Command {
     #[command(subcommand)]
     Operator(operator::Operator),
     Audit(audit::Audit),
+    /// Take accounts, keys and balances from a file
+    #[command(subcommand)]
+    Import(import::Import),
+    /// Print accounts or entries as CSV
+    #[command(subcommand)]
+    Export(export::Export),
     Verify(chores::Verify),
     Backup(chores::Backup),
     Restore(chores::Restore),
@@ -171,6 +179,8 @@ impl Command {
             Command::Currency(currency) => currency.run(global),
             Command::Operator(operator) => operator.run(global),
             Command::Audit(audit) => audit.run(global),
+            Command::Import(import) => import.run(global),
+            Command::Export(export) => export.run(global),
             Command::Verify(verify) => verify.run(global),
             Command::Backup(backup) => backup.run(global),
             Command::Restore(restore) => restore.run(global),

@@ -39,6 +39,13 @@ impl Output {
         Ok(writeln!(self.out, "{line}")?)
     }
 
+    /// Writes one line of CSV (RFC 4180).
+    pub(super) fn csv<const N: usize>(&mut self, cells: [String; N]) -> Result<(), Failure> {
+        let mut line = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+        let written = line.write_record(cells).ok().and_then(|()| line.into_inner().ok());
+        self.bytes(&written.expect("memory takes a record of any cells"))
+    }
+
     /// Writes one JSON value on one line.
     pub(super) fn json(&mut self, value: &Value) -> Result<(), Failure> {
         self.text(&format!("{value}\n"))

@@ -18,7 +18,7 @@ use super::{Api, Body, Caller, Place, fields, refused, show};
 use crate::times::Bound;
 
 /// The currency of an account for which none is named.
-const CURRENCY: &str = "VND";
+pub(super) const CURRENCY: &str = "VND";
 /// The longest name, in bytes.
 const NAME_LEN_MAX: usize = 200;
 /// The longest external id, in bytes.
@@ -33,7 +33,7 @@ pub(super) async fn open(
 ) -> Result<Response, Problem> {
     let key = fields::idempotency_key(&headers)?;
     let mut members = Members::read(&body, &["name", "id", "currency", "credit_limit", "external_id"])?;
-    let name = fields::plain("name", members.required_text("name")?, NAME_LEN_MAX)?;
+    let name = name(members.required_text("name")?)?;
     let id = members.whole("id")?.map(fields::new_account_id).transpose()?;
     let external_id = external_id(members.text("external_id")?)?;
     let code = members.text("currency")?.unwrap_or_else(|| CURRENCY.to_owned());
@@ -153,7 +153,7 @@ impl Changes {
         let others = known.iter().any(|name| !["status", "reason"].contains(name) && members.has(name));
         let reason = fields::reason(&mut members)?;
         let profile = ProfileChange {
-            name: members.text("name")?.map(|name| fields::plain("name", name, NAME_LEN_MAX)).transpose()?,
+            name: members.text("name")?.map(name).transpose()?,
             external_id: members.nullable_text("external_id")?.map(external_id).transpose()?,
             shows_available: members.flag("shows_available")?,
             metered: members.flag("metered")?,
@@ -184,7 +184,13 @@ fn status(text: &str) -> Result<Status, Problem> {
     known.ok_or_else(|| Problem::malformed("\"status\" must be \"active\", \"locked\" or \"closed\""))
 }
 
-fn external_id(text: Option<String>) -> Result<Option<String>, Problem> {
+/// What people call an account.
+pub(super) fn name(text: String) -> Result<String, Problem> {
+    fields::plain("name", text, NAME_LEN_MAX)
+}
+
+/// An account's id in the operator's own system.
+pub(super) fn external_id(text: Option<String>) -> Result<Option<String>, Problem> {
     text.map(|text| fields::plain("external_id", text, EXTERNAL_ID_LEN_MAX)).transpose()
 }
 

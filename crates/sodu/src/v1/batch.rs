@@ -50,7 +50,7 @@ pub(super) async fn batch(
     Extension(role): Extension<Role>,
     Whole(body): Whole,
 ) -> Result<Response, Problem> {
-    let Commands { commands } = serde_json::from_slice(&body).map_err(|error| unreadable(&error))?;
+    let Commands { commands } = serde_json::from_slice(&body).map_err(|error| unreadable("commands", &error))?;
     if commands.len() > LEN_MAX {
         let detail = format!("a batch takes up to {LEN_MAX} commands, and this one has {}", commands.len());
         return Err(Problem::malformed(detail));
@@ -111,10 +111,10 @@ fn problem_item(problem: &Problem) -> Item<'static> {
     Item::Refused { status: problem.status().as_u16(), problem: problem.document() }
 }
 
-/// A parser's own words may repeat what stood there; its place may be told.
-fn unreadable(error: &serde_json::Error) -> Problem {
+/// A body that is no such object. A parser's own words may repeat what stood there; its place may be told.
+pub(super) fn unreadable(list: &str, error: &serde_json::Error) -> Problem {
     Problem::malformed(format!(
-        "the body must be a JSON object of \"commands\", a list of objects (at line {}, column {})",
+        "the body must be a JSON object of \"{list}\", a list of objects (at line {}, column {})",
         error.line(),
         error.column()
     ))

@@ -128,6 +128,7 @@ fn random_key() -> Result<String, Problem> {
     Ok(bytes.iter().map(|byte| format!("{byte:02X}")).collect())
 }
 
-fn label(text: Option<String>) -> Result<Option<String>, Problem> {
+/// What people call a credential.
+pub(super) fn label(text: Option<String>) -> Result<Option<String>, Problem> {
     text.map(|text| fields::plain("label", text, LABEL_LEN_MAX)).transpose()
 }

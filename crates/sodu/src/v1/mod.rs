@@ -15,6 +15,7 @@ mod credentials;
 mod currencies;
 mod entries;
 mod fields;
+mod imports;
 mod login;
 mod members;
 mod movements;
@@ -84,6 +85,7 @@ fn routes() -> Vec<Route> {
         Route::post("/v1/transfers", Money, movements::transfer),
         Route::post("/v1/batch", Money, batch::batch).with_body_max(BATCH_LEN_MAX),
         Route::post("/v1/accounts/{id}/adjustments", Admin, movements::adjust),
+        Route::post("/v1/imports", Admin, imports::import).with_body_max(BATCH_LEN_MAX),
         Route::get("/v1/currencies", Read, currencies::list),
         Route::post("/v1/currencies", Admin, currencies::add),
         Route::get("/v1/operators", Admin, operators::list),

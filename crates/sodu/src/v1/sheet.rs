@@ -15,7 +15,8 @@ pub(super) enum Sheet {
     Excel(TimeZone),
 }
 
-const COLUMNS: [(&str, &str); 17] = [
+const COLUMNS: [(&str, &str); 18] = [
+    ("account", "Tài khoản"),
     ("number", "Bút toán"),
     ("at", "Thời điểm"),
     ("kind", "Loại"),
@@ -65,6 +66,7 @@ impl Sheet {
         let metadata: serde_json::Map<String, serde_json::Value> =
             entry.metadata.pairs().map(|(name, value)| (name.to_owned(), value.into())).collect();
         self.line([
+            entry.account.to_string(),
             entry.number.to_string(),
             match self {
                 Sheet::Csv => rfc3339(entry.at),
@@ -88,10 +90,10 @@ impl Sheet {
         ])
     }
 
-    fn line(&self, cells: [String; 17]) -> Vec<u8> {
+    fn line(&self, cells: [String; 18]) -> Vec<u8> {
         // A cell that begins like a formula is one to a spreadsheet: an apostrophe makes it text again.
         let harmless = |(index, cell): (usize, String)| {
-            let is_free_text = (9..=12).contains(&index) || index == 15;
+            let is_free_text = (10..=13).contains(&index) || index == 16;
             if is_free_text && cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell }
         };
         let cells = cells.into_iter().enumerate().map(harmless);
