@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::batch::Batch;
 use crate::rows::damage;
-use crate::{AccountNow, ChangeError, NewAccount, Outcome, Page, Refused};
+use crate::{AccountNow, ChangeError, Fault, NewAccount, Outcome, Page, Refused, Store};
 
 /// What one request is known as: 1 to 128 visible ASCII characters.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -227,6 +227,13 @@ pub(crate) fn gap(db: &Connection) -> rusqlite::Result<Option<String>> {
 /// The time of the last row: ledger time never falls behind it.
 pub(crate) fn last_time(db: &Connection) -> rusqlite::Result<Option<Time>> {
     db.query_row("SELECT max(at) FROM audit", [], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Time::from_micros)))
+}
+
+impl Store {
+    /// Rows of the audit trail, oldest first, at most `limit`; `next` is the number to go on after.
+    pub fn audit(&self, wanted: &AuditQuery, limit: usize) -> Result<Page<AuditRow, u64>, Fault> {
+        self.read(|db| page(db, wanted, limit))
+    }
 }
 
 #[cfg(test)]

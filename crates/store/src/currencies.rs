@@ -8,10 +8,22 @@ use serde_json::json;
 
 use crate::audit::{self, Origin};
 use crate::batch::Batch;
-use crate::{ChangeError, load};
+use crate::{ChangeError, Store, load};
 
 /// How many there can be: an account carries its currency's number in one byte.
 const LEN_MAX: usize = 256;
+
+impl Store {
+    /// The currency with that code, if there is one.
+    pub fn currency(&self, code: &str) -> Option<Currency> {
+        self.shared().accounts.currency_by_code(code).map(|(_, currency)| currency)
+    }
+
+    /// All currencies, in the order in which they were added.
+    pub fn currencies(&self) -> Vec<Currency> {
+        self.shared().accounts.all_currencies()
+    }
+}
 
 /// Adds a currency; true beside it where it was there already, with the same scale and the same public decimals.
 pub(crate) fn add(

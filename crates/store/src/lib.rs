@@ -12,6 +12,7 @@ mod changes;
 mod currencies;
 mod digest;
 mod follow;
+mod grant;
 mod holds;
 mod import;
 mod index;
@@ -37,10 +38,11 @@ mod writer;
 
 pub use audit::{AuditQuery, AuditRow, RequestId};
 pub use backup::restore;
+pub use grant::Grant;
 pub use import::{Imported, ImportedAccount, ImportedCredential};
 pub use operators::{Login, NewOperator, Operator, OperatorName, Role};
 pub use settings::settings_version;
-pub use store::{Grant, Store};
+pub use store::Store;
 pub use totals::Totals;
 pub use types::{
     AccountChange, AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome,

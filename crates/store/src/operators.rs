@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use crate::audit::{self, Origin};
 use crate::batch::Batch;
 use crate::rows::damage;
-use crate::{ChangeError, digest};
+use crate::{ChangeError, Fault, Store, digest};
 
 /// What an operator may do; each role includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -258,6 +258,18 @@ fn operator(row: &Row<'_>) -> rusqlite::Result<Operator> {
         created_by: Actor::new(row.get_ref(3)?.as_str()?).map_err(|_| wrong("created_by"))?,
         revoked_at: row.get::<_, Option<i64>>(4)?.map(Time::from_micros),
     })
+}
+
+impl Store {
+    /// The operator whose token that is; `None` for a token that never worked and for one that was revoked.
+    pub fn login(&self, token: &str) -> Option<Login> {
+        self.shared().tokens.login(token)
+    }
+
+    /// Everyone who ever was an operator, in the order in which they were added.
+    pub fn operators(&self) -> Result<Vec<Operator>, Fault> {
+        self.read(all)
+    }
 }
 
 #[cfg(test)]

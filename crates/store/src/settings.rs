@@ -10,8 +10,8 @@ use crate::batch::{Batch, NewSlot};
 use crate::memory::{Credentials, Limits};
 use crate::rows::damage;
 use crate::{
-    AccountChange, AccountNow, ChangeError, Credential, CredentialChange, NewCredential, Page, Profile, ProfileChange,
-    digest, load,
+    AccountChange, AccountNow, ChangeError, Credential, CredentialChange, Fault, NewCredential, Page, Profile,
+    ProfileChange, Store, digest, load,
 };
 
 const PROFILE: &str = "id, name, external_id, opened_at";
@@ -19,6 +19,29 @@ const PROFILE: &str = "id, name, external_id, opened_at";
 const CREDENTIAL: &str = "id, account, api_key, label, cidrs, created_at, expires_at, revoked_at, last_used_at";
 
 type Changed<T> = rusqlite::Result<Result<T, ChangeError>>;
+
+impl Store {
+    /// An account's profile. Blocks on the disk, as do the next two.
+    pub fn profile(&self, id: AccountId) -> Result<Option<Profile>, Fault> {
+        self.read(|db| profile(db, id))
+    }
+
+    /// Accounts with a number above `after`, in order; with `query` those whose number starts with it or whose name or
+    /// external id contains it.
+    pub fn profiles(
+        &self,
+        query: Option<&str>,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Page<Profile, AccountId>, Fault> {
+        self.read(|db| profiles(db, query, after, limit))
+    }
+
+    /// An account's credentials, oldest first.
+    pub fn credentials(&self, account: AccountId) -> Result<Vec<Credential>, Fault> {
+        self.read(|db| credentials(db, &self.shared().credentials, account))
+    }
+}
 
 /// Which settings an account has: changes when any of them does, and with nothing else. 16 hex digits.
 pub fn settings_version(profile: &Profile, now: &AccountNow) -> String {

@@ -1,20 +1,18 @@
 //! The store as everyone else sees it: reads from memory, reads from disk, and the queue to the writer.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use arc_swap::Guard;
-use ledger::{AccountId, Currency, Entry, Hold, Time};
+use ledger::{AccountId, Entry, Hold, Time};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::batch::Batch;
 use crate::holds::{Holds, OpenHold};
-use crate::memory::{Accounts, CredentialSlot, Credentials, Limits};
+use crate::memory::{Accounts, Credentials};
 use crate::operators::Tokens;
 use crate::own::{self, Owned};
 use crate::shared::Shared;
@@ -22,8 +20,7 @@ use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
 use crate::writer::{self, Desk, Job, Writer};
 use crate::{
-    AccountNow, Against, AuditQuery, AuditRow, Credential, DatabaseUrl, Fault, Login, OpenError, Operator, Options,
-    Page, Profile, RequestId, Stats, audit, backup, load, operators, schema, settings,
+    AccountNow, Against, DatabaseUrl, Fault, Grant, OpenError, Options, Page, RequestId, Stats, backup, load, schema,
 };
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
@@ -50,37 +47,6 @@ struct Inner {
     created: bool,
     /// Given up when the writer has ended; another process may own the database then.
     owned: Mutex<Option<Owned>>,
-}
-
-/// A credential whose key and secret were right, and its account's figures of this instant.
-pub struct Grant<'a> {
-    /// The account it speaks for.
-    pub account: AccountNow,
-    slot: u32,
-    credential: &'a CredentialSlot,
-    limits: Guard<Option<Arc<Limits>>>,
-    shared: &'a Shared,
-}
-
-impl Grant<'_> {
-    /// Whether it is neither revoked nor expired at `now`.
-    pub fn is_live(&self, now: Time) -> bool {
-        let limits = self.limits.as_ref();
-        limits.is_none_or(|limits| !limits.revoked && limits.expires_at.is_none_or(|end| now < end))
-    }
-
-    /// Whether it may be used from `address`. IPv4-mapped IPv6 is compared as IPv4.
-    pub fn admits(&self, address: IpAddr) -> bool {
-        self.limits.as_ref().is_none_or(|limits| limits.admits(address))
-    }
-
-    /// Notes that it was used at `now`: at once in memory, on disk at most once a minute.
-    pub fn note_use(&self, now: Time) {
-        if self.credential.note_use(now) {
-            // Fails only once the writer has ended; the use is then known to nobody, as after a crash.
-            self.shared.uses.send(self.slot).unwrap_or_default();
-        }
-    }
 }
 
 impl Store {
@@ -206,21 +172,6 @@ impl Store {
         self.shared().accounts.metered().map(|slot| self.account_at(slot, now)).collect()
     }
 
-    /// The currency with that code, if there is one.
-    pub fn currency(&self, code: &str) -> Option<Currency> {
-        self.shared().accounts.currency_by_code(code).map(|(_, currency)| currency)
-    }
-
-    /// All currencies, in the order in which they were added.
-    pub fn currencies(&self) -> Vec<Currency> {
-        self.shared().accounts.all_currencies()
-    }
-
-    /// The operator whose token that is; `None` for a token that never worked and for one that was revoked.
-    pub fn login(&self, token: &str) -> Option<Login> {
-        self.shared().tokens.login(token)
-    }
-
     /// Counters and gauges.
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
@@ -254,38 +205,7 @@ impl Store {
         drop(lock(&self.inner.owned).take());
     }
 
-    /// An account's profile. Blocks on the disk, as does all below.
-    pub fn profile(&self, id: AccountId) -> Result<Option<Profile>, Fault> {
-        self.read(|db| settings::profile(db, id))
-    }
-
-    /// Accounts with a number above `after`, in order; with `query` those whose number starts with it or whose name or
-    /// external id contains it.
-    pub fn profiles(
-        &self,
-        query: Option<&str>,
-        after: Option<AccountId>,
-        limit: usize,
-    ) -> Result<Page<Profile, AccountId>, Fault> {
-        self.read(|db| settings::profiles(db, query, after, limit))
-    }
-
-    /// An account's credentials, oldest first.
-    pub fn credentials(&self, account: AccountId) -> Result<Vec<Credential>, Fault> {
-        self.read(|db| settings::credentials(db, &self.shared().credentials, account))
-    }
-
-    /// Everyone who ever was an operator, in the order in which they were added.
-    pub fn operators(&self) -> Result<Vec<Operator>, Fault> {
-        self.read(operators::all)
-    }
-
-    /// Rows of the audit trail, oldest first, at most `limit`; `next` is the number to go on after.
-    pub fn audit(&self, wanted: &AuditQuery, limit: usize) -> Result<Page<AuditRow, u64>, Fault> {
-        self.read(|db| audit::page(db, wanted, limit))
-    }
-
-    /// One entry of an account.
+    /// One entry of an account. Blocks on the disk, as does all below.
     pub fn entry(&self, account: AccountId, number: u64) -> Result<Option<Entry>, Fault> {
         let Some(last) = self.last(account) else {
             return Ok(None);
@@ -369,7 +289,7 @@ impl Store {
         backup::write(&source, to, progress)
     }
 
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.inner.shared
     }
 
@@ -413,7 +333,7 @@ impl Store {
         answer.await.unwrap_or(Err(Fault::OutcomeUnknown))
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Fault> {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Fault> {
         let fault = |error: &dyn std::fmt::Display| {
             tracing::error!(%error, "reading the database failed");
             Fault::Unavailable

@@ -131,6 +131,31 @@ fn every_route_lets_in_the_roles_that_reach_it_and_no_other() {
 }
 
 #[test]
+fn a_batch_is_no_way_around_the_roles() {
+    let server = Server::start();
+    let batch = r#"{"commands":[{"kind":"adjust","account":9999,"key":"a","amount":"1000","reason":"mine"},
+        {"kind":"charge","account":9999,"key":"c","amount":"93"}]}"#;
+    let outcomes = |token: &str| {
+        let (status, answer) = server.over_tcp("POST", "/v1/batch", &bearer(token), batch);
+        assert_eq!(status, 200, "{answer}");
+        problem(&answer)["outcomes"].take()
+    };
+    let by_money = outcomes(&server.operator("gateway", Role::Money));
+    assert_eq!((&by_money[0]["status"], &by_money[1]["status"]), (&json!(403), &json!(201)), "{by_money}");
+    let refused = &by_money[0]["problem"];
+    assert_eq!((text(refused, "slug"), text(refused, "needs")), ("forbidden", "admin"));
+    assert_eq!(server.ask(call(API_KEY, SECRET_KEY)).body, SUCCESS.replace("36693", "36600"));
+    // The key of what was forbidden is not used up.
+    let by_admin = outcomes(&server.operator("boss", Role::Admin));
+    assert_eq!((&by_admin[0]["status"], &by_admin[1]["status"]), (&json!(201), &json!(200)), "{by_admin}");
+    assert_eq!(server.ask(call(API_KEY, SECRET_KEY)).body, SUCCESS.replace("36693", "37600"));
+    let trail = server.store.audit(&store::AuditQuery::default(), 100).expect("no fault").items;
+    let last = trail.last().expect("a row");
+    assert_eq!((&*last.action, &*last.actor), ("account.adjust", "operator:boss"));
+    assert!(last.request_id.is_some());
+}
+
+#[test]
 fn a_revoked_token_stops_with_the_next_request_of_the_same_connection() {
     let server = Server::start();
     let (admin, token) = (server.operator("boss", Role::Admin), server.operator("anna", Role::Read));

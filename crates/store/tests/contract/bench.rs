@@ -75,11 +75,11 @@ impl Bench {
     }
 
     pub(crate) fn posted(&self, id: u32) -> String {
-        self.store.account(account(id)).expect("an account").posted.decimal(2)
+        self.store.account(account(id)).expect("an account").posted.decimal(2).to_string()
     }
 
     pub(crate) fn verify(&self) -> Vec<String> {
-        let report = self.store.verify(&mut |_| ()).expect("no fault");
+        let report = self.store.verify(store::Against::default(), &mut |_| ()).expect("no fault");
         report
             .findings
             .into_iter()
@@ -140,6 +140,7 @@ pub(crate) fn command(id: u32, movement: Movement, with_key: &str) -> Command {
         movement,
         key: (!with_key.is_empty()).then(|| key(with_key)),
         reference: None,
+        reason: None,
         metadata: Metadata::default(),
         by: actor(),
     }

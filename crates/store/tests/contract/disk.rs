@@ -109,7 +109,7 @@ fn a_backup_is_whole_while_the_store_works_and_restores_elsewhere() {
     assert_eq!(report.accounts, 1);
     let restored = store::Store::open(options(to.path.clone(), &bench.time)).expect("the restored store");
     assert!(restored.account(account(1)).is_some());
-    assert_eq!(restored.verify(&mut |_| ()).expect("no fault").findings, []);
+    assert_eq!(restored.verify(store::Against::default(), &mut |_| ()).expect("no fault").findings, []);
     let taken = store::restore(&file, &to, &mut |_| ()).expect_err("never overwrites");
     assert!(taken.contains("exists already"), "{taken}");
 }
