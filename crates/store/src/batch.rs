@@ -4,18 +4,18 @@
 
 use std::collections::HashMap;
 
-use ledger::{Account, AccountId, Command, Earlier, Facts, Key, Movement, Time, Verdict, canonical, decide};
+use ledger::{Account, AccountId, Command, Earlier, Facts, Movement, Time, Verdict, canonical, decide};
 use rusqlite::{Connection, params};
 
-use crate::digest::{self, Scope};
-use crate::follow::Written;
+use crate::digest::{self, ByFingerprint, Scope};
+use crate::follow::Source;
 use crate::load::{self, Head, Loaded};
 use crate::memory::{Limits, Traits};
 use crate::rows::{self, Stored};
 use crate::shared::Shared;
 use crate::{AccountNow, ChangeError, NewAccount, Outcome, Refused};
 
-/// How many last uses, and how many lapsed refusals, one second's tick writes at most.
+/// How many last uses one second's tick writes at most.
 const TICK_LEN_MAX: usize = 1000;
 
 /// The transaction under way.
@@ -34,7 +34,7 @@ pub(crate) struct Done {
     drafts: HashMap<u32, Draft>,
     /// Accounts that do not exist yet; their slots follow those that do, in this order.
     opened: Vec<AccountId>,
-    keys: HashMap<u128, i64>,
+    keys: ByFingerprint<i64>,
     /// Rows appended to the log.
     rows: usize,
     pub(crate) credentials: Vec<NewSlot>,
@@ -205,7 +205,7 @@ impl<'a> Batch<'a> {
             .exists(params![external_id, but_by.get()])
     }
 
-    /// Writes what is written now and then: last uses of credentials, and the end of lapsed refusals.
+    /// Writes what is written now and then: last uses of credentials.
     pub(crate) fn look_after(&mut self) -> rusqlite::Result<()> {
         for slot in self.shared.some_uses(TICK_LEN_MAX) {
             let used = self.shared.credentials.get(slot).take_last_used().map(Time::micros);
@@ -214,41 +214,21 @@ impl<'a> Batch<'a> {
                 .execute(params![i64::from(slot) + 1, used])?;
         }
         let lapsed_before = self.now.micros().saturating_sub(self.shared.refusal_us);
-        let mut select = self.db.prepare_cached("SELECT id, account, key, at FROM refusals ORDER BY id LIMIT ?1")?;
+        let mut select = self.db.prepare_cached("SELECT id, at FROM refusals ORDER BY id LIMIT ?1")?;
         let mut found = select.query([i64::try_from(TICK_LEN_MAX).unwrap_or(i64::MAX)])?;
-        let mut is_any_lapsed = false;
+        let mut last_lapsed = None;
         while let Some(row) = found.next()? {
-            let (id, at): (i64, i64) = (row.get(0)?, row.get(3)?);
-            if at >= lapsed_before {
+            if row.get::<_, i64>(1)? >= lapsed_before {
                 break;
             }
-            let account = AccountId::new(row.get(1)?).ok_or_else(|| rows::damage(format!("row {id} of refusals")))?;
-            let key = Key::new(row.get_ref(2)?.as_str()?).map_err(|_| rows::damage(format!("row {id} of refusals")))?;
-            let fingerprint = digest::fingerprint(Scope::Account(account), &key).to_be_bytes();
-            self.db
-                .prepare_cached("DELETE FROM keys WHERE fingerprint = ?1 AND row = ?2")?
-                .execute(params![fingerprint, -id])?;
-            self.db.prepare_cached("DELETE FROM refusals WHERE id = ?1")?.execute([id])?;
-            is_any_lapsed = true;
+            last_lapsed = Some(row.get::<_, i64>(0)?);
         }
-        if is_any_lapsed {
+        if let Some(last) = last_lapsed {
+            self.db.prepare_cached("DELETE FROM refusals WHERE id <= ?1")?.execute([last])?;
             let mut update = self.db.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'refusals_lapsed'")?;
             update.execute([lapsed_before])?;
         }
         Ok(())
-    }
-
-    /// Writes a piece of what follows behind, if anything was appended at all: a commit of replays costs no sync.
-    pub(crate) fn write_derived(&self) -> rusqlite::Result<Written> {
-        if self.done.rows == 0 {
-            return Ok(Written::default());
-        }
-        self.db.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'last_row'")?.execute([self.next_row() - 1])?;
-        let head = |slot: u32| {
-            let head = &self.heads[load::index(slot)];
-            (head.at, head.hash)
-        };
-        self.loaded.follower.write_piece(self.db, &self.shared.accounts, head, self.done.rows)
     }
 
     pub(crate) fn finish(self) -> Done {
@@ -370,6 +350,22 @@ impl Found {
 }
 
 impl Done {
+    /// Writes a piece of what follows behind, if anything was appended at all: a commit of replays costs no sync.
+    pub(crate) fn write_behind(
+        &self,
+        db: &Connection,
+        shared: &Shared,
+        heads: &[Head],
+        loaded: &mut Loaded,
+    ) -> rusqlite::Result<()> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let last_row = loaded.last_row + i64::try_from(self.rows).expect("a batch is small");
+        db.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'last_row'")?.execute([last_row])?;
+        loaded.follower.write_piece(db, Source::new(shared, heads), self.rows)
+    }
+
     /// Makes the durable commit visible to every reader.
     pub(crate) fn publish(self, heads: &mut Vec<Head>, loaded: &mut Loaded, shared: &Shared) {
         for id in &self.opened {
@@ -397,8 +393,8 @@ impl Done {
             shared.credentials.get(slot).limits.store(limits.boxed());
         }
         if self.rows > 0 {
-            loaded.follower.note_rows(self.rows);
             loaded.last_row += i64::try_from(self.rows).expect("a batch is small");
+            loaded.follower.note_rows(self.rows, loaded.last_row);
             shared.last_time.fetch_max(self.now.micros(), std::sync::atomic::Ordering::Relaxed);
         }
     }

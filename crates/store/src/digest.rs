@@ -1,5 +1,8 @@
 //! The digests of the store: what a secret is known as, and how a key is found.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
 use ledger::{AccountId, Key};
 use sha2::{Digest, Sha256};
 
@@ -35,4 +38,27 @@ pub(crate) enum Scope {
     Platform,
     /// The key of a movement.
     Account(AccountId),
+}
+
+/// What is known by fingerprint.
+pub(crate) type ByFingerprint<T> = HashMap<u128, T, BuildHasherDefault<Uniform>>;
+
+/// Fingerprints are hashes: half of one is as good as a hash of it, and nobody can choose them all alike without finding
+/// what collides in BLAKE3.
+#[derive(Default)]
+pub(crate) struct Uniform(u64);
+
+impl Hasher for Uniform {
+    fn write_u128(&mut self, fingerprint: u128) {
+        let [_, _, _, _, _, _, _, _, low @ ..] = fingerprint.to_be_bytes();
+        self.0 = u64::from_be_bytes(low);
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only fingerprints are keys of these maps");
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }

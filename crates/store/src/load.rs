@@ -65,7 +65,8 @@ fn load_ledger(
     heads: &mut Vec<Head>,
     are_accounts_in: &AtomicBool,
 ) -> rusqlite::Result<Loaded> {
-    let mut loaded = Loaded { follower: Follower::new(), last_row: 0, last_time: Time::default(), last_account: 0 };
+    let follower = Follower::load(db)?;
+    let mut loaded = Loaded { follower, last_row: 0, last_time: Time::default(), last_account: 0 };
     load_currencies(db, accounts)?;
     load_accounts(db, accounts, heads, &mut loaded)?;
     are_accounts_in.store(true, Ordering::Release);
@@ -161,7 +162,8 @@ pub(crate) fn account(row: &Row<'_>, currency: impl Fn(u8) -> Currency) -> rusql
 
 /// Folds the entries above the watermark into the accounts that do not include them yet, and finds their keys again.
 fn replay(db: &Connection, accounts: &Accounts, heads: &mut Vec<Head>, loaded: &mut Loaded) -> rusqlite::Result<()> {
-    let watermark: i64 = db.query_row("SELECT value FROM meta WHERE name = 'watermark'", [], |row| row.get(0))?;
+    let watermark = meta(db, "watermark")?;
+    loaded.last_time = loaded.last_time.max(Time::from_micros(meta(db, "last_time")?));
     let sql = format!("SELECT {} FROM entries WHERE id > ?1 ORDER BY id", rows::ENTRY);
     let mut select = db.prepare(&sql)?;
     let mut found = select.query([watermark])?;
@@ -197,17 +199,20 @@ fn replay(db: &Connection, accounts: &Accounts, heads: &mut Vec<Head>, loaded: &
         let key = ledger::Key::new(row.get_ref(2)?.as_str()?).map_err(|_| wrong("key"))?;
         // A later entry under the same key (its refusal had lapsed) stays what the key did.
         let fingerprint = fingerprint(Scope::Account(account), &key);
-        if loaded.follower.find_key(db, fingerprint)?.is_none_or(|known| known < 0 || known < id) {
+        if loaded.follower.find_unwritten(fingerprint).is_none_or(|known| known < id) {
             loaded.follower.note_key(fingerprint, -id);
         }
         count += 1;
         loaded.last_row = loaded.last_row.max(id);
         loaded.last_time = loaded.last_time.max(Time::from_micros(row.get(3)?));
     }
-    let noted: i64 = db.query_row("SELECT value FROM meta WHERE name = 'last_row'", [], |row| row.get(0))?;
-    loaded.last_row = loaded.last_row.max(noted);
-    loaded.follower.note_rows(count);
+    loaded.last_row = loaded.last_row.max(meta(db, "last_row")?);
+    loaded.follower.note_rows(count, loaded.last_row);
     Ok(())
+}
+
+fn meta(db: &Connection, name: &str) -> rusqlite::Result<i64> {
+    db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0))
 }
 
 /// The account in a slot as the rules want it.

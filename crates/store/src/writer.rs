@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::batch::Batch;
+use crate::follow::Source;
 use crate::load::{self, Head, Loaded};
 use crate::shared::Shared;
 use crate::{Fault, OpenError, schema};
@@ -27,6 +28,9 @@ const BATCH_LEN_MAX: usize = 8192;
 
 /// How long the writer waits for work before it looks after what is written now and then.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long an end may go on writing what follows behind.
+const END_MAX: Duration = Duration::from_secs(1);
 
 /// How long it waits between two attempts to get the database back.
 const RECOVERY_PAUSE: Duration = Duration::from_millis(200);
@@ -142,10 +146,16 @@ pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>) {
         if let Some(trouble) = trouble
             && !writer.recover(trouble, queue)
         {
-            break;
+            drop(seat.take());
+            return;
         }
     }
-    drop(desk.lock().unwrap_or_else(PoisonError::into_inner).take());
+    let Some(mut writer) = desk.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    if writer.trouble.is_none()
+        && let Err(error) = writer.write_rest()
+    {
+        tracing::warn!(%error, "what follows behind the commits was not all written; the next start does that");
+    }
 }
 
 /// Commits a single command on the caller's own thread, if nobody else is about; gives the job back otherwise.
@@ -217,15 +227,32 @@ impl Writer {
         if tick {
             batch.look_after().map_err(Trouble::Before)?;
         }
-        let written = batch.write_derived().map_err(Trouble::Before)?;
         let done = batch.finish();
+        done.write_behind(&self.db, &self.shared, &self.heads, &mut self.loaded).map_err(Trouble::Before)?;
+        if tick {
+            self.loaded.follower.tidy(&self.db).map_err(Trouble::Before)?;
+        }
         let committing = Instant::now();
         execute(&self.db, "COMMIT").map_err(Trouble::Within)?;
         // Durable from here on: publish first, so that whoever hears the answer and reads, reads it.
         done.publish(&mut self.heads, &mut self.loaded, &self.shared);
-        self.loaded.follower.committed(written, &self.shared.accounts, self.loaded.last_row);
         if len > 0 {
             self.shared.count_commit(len, committing.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Writes what a start would have to replay, as far as that is quick, in pieces that each are a transaction.
+    fn write_rest(&mut self) -> rusqlite::Result<()> {
+        let until = Instant::now() + END_MAX;
+        while self.loaded.follower.is_behind() && Instant::now() < until {
+            execute(&self.db, "BEGIN IMMEDIATE")?;
+            if data_version(&self.db)? != self.data_version {
+                break;
+            }
+            let source = Source::new(&self.shared, &self.heads);
+            self.loaded.follower.write_rest(&self.db, source, self.loaded.last_row)?;
+            execute(&self.db, "COMMIT")?;
         }
         Ok(())
     }
