@@ -213,21 +213,6 @@ impl<'a> Batch<'a> {
                 .prepare_cached("UPDATE credentials SET last_used_at = ?2 WHERE id = ?1")?
                 .execute(params![i64::from(slot) + 1, used])?;
         }
-        let lapsed_before = self.now.micros().saturating_sub(self.shared.refusal_us);
-        let mut select = self.db.prepare_cached("SELECT id, at FROM refusals ORDER BY id LIMIT ?1")?;
-        let mut found = select.query([i64::try_from(TICK_LEN_MAX).unwrap_or(i64::MAX)])?;
-        let mut last_lapsed = None;
-        while let Some(row) = found.next()? {
-            if row.get::<_, i64>(1)? >= lapsed_before {
-                break;
-            }
-            last_lapsed = Some(row.get::<_, i64>(0)?);
-        }
-        if let Some(last) = last_lapsed {
-            self.db.prepare_cached("DELETE FROM refusals WHERE id <= ?1")?.execute([last])?;
-            let mut update = self.db.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'refusals_lapsed'")?;
-            update.execute([lapsed_before])?;
-        }
         Ok(())
     }
 
@@ -363,6 +348,7 @@ impl Done {
         }
         let last_row = loaded.last_row + i64::try_from(self.rows).expect("a batch is small");
         db.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'last_row'")?.execute([last_row])?;
+        loaded.lapse.remove_some(db, self.now.micros().saturating_sub(shared.refusal_us), self.rows)?;
         loaded.follower.write_piece(db, Source::new(shared, heads), self.rows)
     }
 

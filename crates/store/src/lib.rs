@@ -12,6 +12,7 @@ mod follow;
 mod generation;
 mod index;
 mod keys;
+mod lapse;
 mod load;
 mod memory;
 mod own;

@@ -12,6 +12,7 @@ use rusqlite::{Connection, Row};
 
 use crate::digest::{Scope, fingerprint};
 use crate::follow::Follower;
+use crate::lapse::Lapse;
 use crate::memory::{Accounts, Credentials, Figures, Limits, Traits};
 use crate::rows::{self, damage};
 use crate::{OpenError, schema};
@@ -28,6 +29,7 @@ pub(crate) struct Head {
 /// What the writer works on, as of the last durable row.
 pub(crate) struct Loaded {
     pub(crate) follower: Follower,
+    pub(crate) lapse: Lapse,
     /// The last row of the log.
     pub(crate) last_row: i64,
     /// The greatest time in the log.
@@ -66,7 +68,8 @@ fn load_ledger(
     are_accounts_in: &AtomicBool,
 ) -> rusqlite::Result<Loaded> {
     let follower = Follower::load(db)?;
-    let mut loaded = Loaded { follower, last_row: 0, last_time: Time::default(), last_account: 0 };
+    let lapse = Lapse::default();
+    let mut loaded = Loaded { follower, lapse, last_row: 0, last_time: Time::default(), last_account: 0 };
     load_currencies(db, accounts)?;
     load_accounts(db, accounts, heads, &mut loaded)?;
     are_accounts_in.store(true, Ordering::Release);
