@@ -109,6 +109,8 @@ enum Trouble {
     Before(rusqlite::Error),
     /// In the commit itself: nobody knows.
     Within(rusqlite::Error),
+    /// At the start: what was loaded may not be durable.
+    Unsettled(OpenError),
     /// Another process wrote into the database.
     Stranger,
 }
@@ -119,6 +121,9 @@ pub(crate) type Desk = Mutex<Option<Writer>>;
 /// Works at the desk until the queue is closed and empty, or the store is broken; takes the writer away at the end.
 pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>) {
     let mut last_tick = Instant::now();
+    if !recovered(desk, queue) {
+        return;
+    }
     loop {
         let first = match queue.recv_timeout(TICK) {
             Ok(first) => Some(first),
@@ -158,6 +163,20 @@ pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>) {
     }
 }
 
+/// Settles what the start could not, before anything else. False where the store was closed before that could be.
+fn recovered(desk: &Desk, queue: &Receiver<Job>) -> bool {
+    let Ok(mut seat) = desk.lock() else { return false };
+    let Some(writer) = seat.as_mut() else { return false };
+    let is_well = match writer.trouble.take() {
+        Some(trouble) => writer.recover(trouble, queue),
+        None => true,
+    };
+    if !is_well {
+        drop(seat.take());
+    }
+    is_well
+}
+
 /// Commits a single command on the caller's own thread, if nobody else is about; gives the job back otherwise.
 ///
 /// True beside success means that the writer's own thread has to be woken, to get the database back.
@@ -181,9 +200,11 @@ impl Writer {
         heads: Vec<Head>,
         loaded: Loaded,
         shared: Arc<Shared>,
+        settled: Result<(), OpenError>,
     ) -> Result<Writer, OpenError> {
         let data_version = data_version(&db).map_err(|error| OpenError::Io(error.to_string()))?;
-        Ok(Writer { db, data_version, heads, loaded, shared, trouble: None })
+        let trouble = settled.err().map(Trouble::Unsettled);
+        Ok(Writer { db, data_version, heads, loaded, shared, trouble })
     }
 
     /// One group commit. Every job is answered, whatever happens.
@@ -271,6 +292,9 @@ impl Writer {
                 tracing::error!(%error, "a batch failed before its commit; nothing of it happened")
             }
             Trouble::Within(error) => tracing::error!(%error, "a commit failed; its outcome is not known yet"),
+            Trouble::Unsettled(error) => {
+                tracing::error!(%error, "balances are served as they were read; movements wait until the log is settled")
+            }
         }
         let mut logged = String::new();
         loop {
