@@ -2,14 +2,13 @@
 //!
 //! Nothing here touches published state; [`Done::publish`] does, after the commit.
 
-use std::collections::HashMap;
-
 use ledger::{Account, AccountId, Command, Earlier, Facts, Movement, Time, Verdict, canonical, decide};
 use rusqlite::{Connection, params};
 
-use crate::digest::{self, ByFingerprint, Scope};
+use crate::digest::{self, Scope};
 use crate::follow::Source;
 use crate::load::{self, Head, Loaded};
+use crate::maps::{ByFingerprint, BySlot};
 use crate::memory::{Limits, Traits};
 use crate::rows::{self, Stored};
 use crate::shared::Shared;
@@ -31,7 +30,7 @@ pub(crate) struct Batch<'a> {
 /// What becomes true with the commit.
 #[derive(Default)]
 pub(crate) struct Done {
-    drafts: HashMap<u32, Draft>,
+    drafts: BySlot<Draft>,
     /// Accounts that do not exist yet; their slots follow those that do, in this order.
     opened: Vec<AccountId>,
     keys: ByFingerprint<i64>,

@@ -1,8 +1,5 @@
 //! The digests of the store: what a secret is known as, and how a key is found.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use ledger::{AccountId, Key};
 use sha2::{Digest, Sha256};
 
@@ -17,6 +14,9 @@ pub(crate) fn of(api_key: &str, secret_key: &str) -> [u8; 32] {
     sha.finalize().into()
 }
 
+/// What [`Key`] allows.
+const KEY_LEN_MAX: usize = 128;
+
 /// The fingerprint under which a key is looked up: 128 bits of BLAKE3 over its scope and itself. Equal fingerprints are
 /// taken for equal keys; a collision costs 2^64 hashes and would only make its author's own second key count as reused.
 pub(crate) fn fingerprint(scope: Scope, key: &Key) -> u128 {
@@ -24,11 +24,12 @@ pub(crate) fn fingerprint(scope: Scope, key: &Key) -> u128 {
         Scope::Platform => 0,
         Scope::Account(id) => id.get(),
     };
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&scope.to_le_bytes()).update(key.as_str().as_bytes());
-    let mut first = [0; 16];
-    first.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    u128::from_be_bytes(first)
+    // In one piece on the stack, since the hash of a short text costs less than an incremental hasher's set-up.
+    let mut text = [0; 4 + KEY_LEN_MAX];
+    let len = 4 + key.as_str().len();
+    text[..4].copy_from_slice(&scope.to_le_bytes());
+    text[4..len].copy_from_slice(key.as_str().as_bytes());
+    u128::from_be_bytes(*blake3::hash(&text[..len]).as_bytes().first_chunk().expect("32 bytes"))
 }
 
 /// Where an idempotency key is unique.
@@ -38,27 +39,4 @@ pub(crate) enum Scope {
     Platform,
     /// The key of a movement.
     Account(AccountId),
-}
-
-/// What is known by fingerprint.
-pub(crate) type ByFingerprint<T> = HashMap<u128, T, BuildHasherDefault<Uniform>>;
-
-/// Fingerprints are hashes: half of one is as good as a hash of it, and nobody can choose them all alike without finding
-/// what collides in BLAKE3.
-#[derive(Default)]
-pub(crate) struct Uniform(u64);
-
-impl Hasher for Uniform {
-    fn write_u128(&mut self, fingerprint: u128) {
-        let [_, _, _, _, _, _, _, _, low @ ..] = fingerprint.to_be_bytes();
-        self.0 = u64::from_be_bytes(low);
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only fingerprints are keys of these maps");
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }

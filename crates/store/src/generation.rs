@@ -3,7 +3,7 @@
 //! Keys are dealt by their first byte, so that taking a full generation out costs nothing at once: each share is sorted
 //! when its turn to be written comes, and is found in meanwhile.
 
-use crate::digest::ByFingerprint;
+use crate::maps::ByFingerprint;
 
 const SHARES: usize = 256;
 

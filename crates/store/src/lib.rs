@@ -14,6 +14,7 @@ mod index;
 mod keys;
 mod lapse;
 mod load;
+mod maps;
 mod memory;
 mod own;
 mod rows;
