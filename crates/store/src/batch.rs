@@ -375,7 +375,7 @@ impl Done {
             shared.credentials.add(&new.api_key, new.digest, new.account, new.limits, None);
         }
         for (slot, limits) in self.limits {
-            shared.credentials.get(slot).limits.store(limits.boxed());
+            shared.credentials.set_limits(slot, limits);
         }
         if self.rows > 0 {
             loaded.last_row += i64::try_from(self.rows).expect("a batch is small");

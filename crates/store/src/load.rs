@@ -291,16 +291,17 @@ fn load_credentials(
             revoked: row.get(5)?,
         };
         if usize::try_from(slot).is_ok_and(|slot| slot < credentials.len()) {
-            credentials.get(slot).limits.store(limits.boxed());
+            credentials.set_limits(slot, limits);
         } else {
             let account = AccountId::new(row.get(1)?).ok_or_else(|| wrong("account"))?;
             let account = awaited(accounts, are_accounts_in, account).ok_or_else(|| wrong("account"))?;
             let used = row.get::<_, Option<i64>>(6)?.map(Time::from_micros);
             let digest = row.get(2).map_err(|_| wrong("digest"))?;
-            credentials.add(row.get_ref(7)?.as_str()?, digest, account, limits, used);
+            credentials.push(row.get_ref(7)?.as_str()?, digest, account, limits, used);
         }
         slot += 1;
     }
+    credentials.index_pushed();
     Ok(())
 }
 

@@ -42,8 +42,8 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        // 4 MiB of log between two checkpoints: after the first of them commits overwrite the log's file instead of making
-        // it longer, and the sync of a commit need not wait for the file's new length.
+        // 16 MiB of log between two checkpoints: each waits for a sync of the database file, and after the first of them
+        // commits overwrite the log's file instead of making it longer, whose new length a sync would have to wait for.
         connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
         connection.pragma_update(None, "cache_size", -64 * 1024)?;
         connection.set_prepared_statement_cache_capacity(64);

@@ -54,7 +54,7 @@ pub struct Grant<'a> {
     pub account: AccountNow,
     slot: u32,
     credential: &'a CredentialSlot,
-    limits: Guard<Option<Arc<Limits>>>,
+    limits: Option<Guard<Arc<Limits>>>,
     shared: &'a Shared,
 }
 
@@ -105,7 +105,9 @@ impl Store {
         // figure, as the last one that anybody saw; replays and everything else that is acknowledged wait for the writer.
         let settled = schema::settle(&db);
         let damaged = |error: rusqlite::Error| OpenError::Damaged(error.to_string());
-        let (accounts, credentials) = load::sizes(&db).map_err(damaged)?;
+        // On a connection that goes at once: counting walks a table, and the writer's would keep its pages.
+        let sizes = schema::open_reader(path).map(|db| load::sizes(&db))?;
+        let (accounts, credentials) = sizes.map_err(damaged)?;
         let (uses, uses_waiting) = channel();
         let shared = Arc::new(Shared {
             url: options.url,
@@ -173,7 +175,7 @@ impl Store {
         let slot = shared.credentials.authenticate(api_key, secret_key)?;
         let credential = shared.credentials.get(slot);
         let account = shared.accounts.now(credential.account);
-        Some(Grant { account, slot, credential, limits: credential.limits.load(), shared })
+        Some(Grant { account, slot, credential, limits: shared.credentials.limits(slot), shared })
     }
 
     /// An account's figures of this instant.
