@@ -4,20 +4,21 @@
 
 use std::collections::HashMap;
 
-use ledger::{Account, AccountId, Currency, Entry, Key, Minor, Time};
+use ledger::{Account, AccountId, Currency, Entry, Minor, Time};
 use rusqlite::{Connection, params};
 
 use crate::AccountNow;
-use crate::digest::{self, Scope};
-use crate::follow::Written;
+use crate::digest;
+use crate::follow::Source;
 use crate::holds::OpenHold;
 use crate::load::{self, Head, Loaded};
+use crate::maps::{ByFingerprint, BySlot};
 use crate::memory::{Limits, Second, Traits};
 use crate::operators::TokenChange;
 use crate::rows::{self, Links, Settles};
 use crate::shared::Shared;
 
-/// How many last uses, and how many lapsed refusals, one second's tick writes at most.
+/// How many last uses one second's tick writes at most.
 const TICK_LEN_MAX: usize = 1000;
 
 /// The transaction under way.
@@ -33,15 +34,15 @@ pub(crate) struct Batch<'a> {
 /// What becomes true with the commit.
 #[derive(Default)]
 pub(crate) struct Done {
-    pub(crate) drafts: HashMap<u32, Draft>,
+    pub(crate) drafts: BySlot<Draft>,
     /// Accounts that do not exist yet; their slots follow those that do, in this order.
     pub(crate) opened: Vec<AccountId>,
     /// What keys did, and the newest words on entries (see [`digest::settled`]).
-    pub(crate) keys: HashMap<u128, i64>,
+    pub(crate) keys: ByFingerprint<i64>,
     /// Rows appended to the log.
     pub(crate) rows: usize,
     /// By slot, how many refusals this commit keeps.
-    pub(crate) refused: HashMap<u32, u32>,
+    pub(crate) refused: BySlot<u32>,
     pub(crate) credentials: Vec<NewSlot>,
     pub(crate) limits: Vec<(u32, Limits)>,
     pub(crate) tokens: Vec<TokenChange>,
@@ -146,7 +147,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Writes what is written now and then: holds that have ended, last uses of credentials, and the end of lapsed refusals.
+    /// Writes what is written now and then: holds that have ended, and last uses of credentials.
     pub(crate) fn look_after(&mut self) -> rusqlite::Result<()> {
         let due = self.shared.holds().due_slots(self.now, TICK_LEN_MAX);
         due.into_iter().try_for_each(|slot| self.expire_due(slot, TICK_LEN_MAX))?;
@@ -156,60 +157,11 @@ impl<'a> Batch<'a> {
                 .prepare_cached("UPDATE credentials SET last_used_at = ?2 WHERE id = ?1")?
                 .execute(params![i64::from(slot) + 1, used])?;
         }
-        let lapsed_before = self.now.micros().saturating_sub(self.shared.refusal_us);
-        let mut select = self.db.prepare_cached("SELECT id, account, key, at FROM refusals ORDER BY id LIMIT ?1")?;
-        let mut found = select.query([i64::try_from(TICK_LEN_MAX).unwrap_or(i64::MAX)])?;
-        let mut is_any_lapsed = false;
-        while let Some(row) = found.next()? {
-            let (id, at): (i64, i64) = (row.get(0)?, row.get(3)?);
-            if at >= lapsed_before {
-                break;
-            }
-            let account = AccountId::new(row.get(1)?).ok_or_else(|| rows::damage(format!("row {id} of refusals")))?;
-            let key = Key::new(row.get_ref(2)?.as_str()?).map_err(|_| rows::damage(format!("row {id} of refusals")))?;
-            let fingerprint = digest::fingerprint(Scope::Account(account), &key).to_be_bytes();
-            self.db
-                .prepare_cached("DELETE FROM keys WHERE fingerprint = ?1 AND row = ?2")?
-                .execute(params![fingerprint, -id])?;
-            self.db.prepare_cached("DELETE FROM refusals WHERE id = ?1")?.execute([id])?;
-            is_any_lapsed = true;
-        }
-        if is_any_lapsed {
-            let mut update = self.db.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'refusals_lapsed'")?;
-            update.execute([lapsed_before])?;
-        }
         Ok(())
-    }
-
-    /// Writes a piece of what follows behind, if anything was appended at all: a commit of replays costs no sync.
-    pub(crate) fn write_derived(&self) -> rusqlite::Result<Written> {
-        if self.done.rows == 0 {
-            return Ok(Written::default());
-        }
-        self.db.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'last_row'")?.execute([self.next_row() - 1])?;
-        self.write_holds()?;
-        let head = |slot: u32| {
-            let head = &self.heads[load::index(slot)];
-            (head.at, head.hash)
-        };
-        self.loaded.follower.write_piece(self.db, &self.shared.accounts, head, self.done.rows)
     }
 
     pub(crate) fn finish(self) -> Done {
         self.done
-    }
-
-    /// Holds that a commit touches often, as a campaign's captures do, are written once.
-    fn write_holds(&self) -> rusqlite::Result<()> {
-        for draft in self.done.drafts.values() {
-            for (&number, hold) in &draft.holds {
-                match hold {
-                    Some(open) => rows::keep_hold(self.db, draft.account.id, &open.hold, open.row)?,
-                    None => rows::remove_hold(self.db, draft.account.id, number)?,
-                }
-            }
-        }
-        Ok(())
     }
 
     pub(crate) fn draft(&mut self, slot: u32) -> &mut Draft {
@@ -298,6 +250,37 @@ impl<'a> Batch<'a> {
 }
 
 impl Done {
+    /// Writes a piece of what follows behind, if anything was appended at all: a commit of replays costs no sync.
+    pub(crate) fn write_behind(
+        &self,
+        db: &Connection,
+        shared: &Shared,
+        heads: &[Head],
+        loaded: &mut Loaded,
+    ) -> rusqlite::Result<()> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let last_row = loaded.last_row + i64::try_from(self.rows).expect("a batch is small");
+        db.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'last_row'")?.execute([last_row])?;
+        self.write_holds(db)?;
+        loaded.lapse.remove_some(db, self.now.micros().saturating_sub(shared.refusal_us), self.rows)?;
+        loaded.follower.write_piece(db, Source::new(shared, heads), self.rows)
+    }
+
+    /// Holds that a commit touches often, as a campaign's captures do, are written once.
+    fn write_holds(&self, db: &Connection) -> rusqlite::Result<()> {
+        for draft in self.drafts.values() {
+            for (&number, hold) in &draft.holds {
+                match hold {
+                    Some(open) => rows::keep_hold(db, draft.account.id, &open.hold, open.row)?,
+                    None => rows::remove_hold(db, draft.account.id, number)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the durable commit visible to every reader.
     pub(crate) fn publish(self, heads: &mut Vec<Head>, loaded: &mut Loaded, shared: &Shared) {
         for id in &self.opened {
@@ -329,7 +312,7 @@ impl Done {
             shared.credentials.add(&new.api_key, new.digest, new.account, new.limits, None);
         }
         for (slot, limits) in self.limits {
-            shared.credentials.get(slot).limits.store(limits.boxed());
+            shared.credentials.set_limits(slot, limits);
         }
         self.currencies.into_iter().for_each(|currency| shared.accounts.add_currency(currency));
         shared.tokens.publish(self.tokens);
@@ -337,8 +320,8 @@ impl Done {
             shared.last_time.fetch_max(self.now.micros(), std::sync::atomic::Ordering::Relaxed);
         }
         if self.rows > 0 {
-            loaded.follower.note_rows(self.rows);
             loaded.last_row += i64::try_from(self.rows).expect("a batch is small");
+            loaded.follower.note_rows(self.rows, loaded.last_row);
             shared.last_time.fetch_max(self.now.micros(), std::sync::atomic::Ordering::Relaxed);
         }
     }

@@ -16,7 +16,7 @@ pub struct Grant<'a> {
     pub account: AccountNow,
     pub(crate) slot: u32,
     pub(crate) credential: &'a CredentialSlot,
-    pub(crate) limits: Guard<Option<Arc<Limits>>>,
+    pub(crate) limits: Option<Guard<Arc<Limits>>>,
     pub(crate) shared: &'a Shared,
 }
 

@@ -20,6 +20,11 @@ impl Index {
         Index { cells: ArcSwap::from_pointee(empty_cells(len)), len: AtomicUsize::new(0) }
     }
 
+    /// How many slots it finds.
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
     /// The first slot under `hash` for which `is_wanted` says yes.
     pub(crate) fn find(&self, hash: u32, is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
         let cells = self.cells.load();

@@ -14,6 +14,7 @@ use rusqlite::{Connection, Row};
 use crate::digest::{Scope, fingerprint, settled};
 use crate::follow::Follower;
 use crate::holds::{Holds, OpenHold};
+use crate::lapse::Lapse;
 use crate::memory::{Accounts, Credentials, Figures, Limits, Second, Traits};
 use crate::operators::Tokens;
 use crate::refused::Refusals;
@@ -32,6 +33,7 @@ pub(crate) struct Head {
 /// What the writer works on, as of the last durable row.
 pub(crate) struct Loaded {
     pub(crate) follower: Follower,
+    pub(crate) lapse: Lapse,
     /// The last row of the log.
     pub(crate) last_row: i64,
     /// The greatest time in the log and in the audit trail.
@@ -80,7 +82,8 @@ fn load_ledger(
     are_accounts_in: &AtomicBool,
 ) -> rusqlite::Result<Loaded> {
     let mut loaded = Loaded {
-        follower: Follower::new(),
+        follower: Follower::load(db)?,
+        lapse: Lapse::default(),
         last_row: 0,
         last_time: Time::default(),
         last_account: 0,
@@ -207,7 +210,8 @@ pub(crate) fn account(row: &Row<'_>, currency: impl Fn(u8) -> Currency) -> rusql
 
 /// Folds the entries above the watermark into the accounts that do not include them yet, and finds their keys again.
 fn replay(db: &Connection, accounts: &Accounts, heads: &mut Vec<Head>, loaded: &mut Loaded) -> rusqlite::Result<()> {
-    let watermark: i64 = db.query_row("SELECT value FROM meta WHERE name = 'watermark'", [], |row| row.get(0))?;
+    let watermark = meta(db, "watermark")?;
+    loaded.last_time = loaded.last_time.max(Time::from_micros(meta(db, "last_time")?));
     let sql = format!("SELECT {} FROM entries WHERE id > ?1 ORDER BY id", rows::ENTRY);
     let mut select = db.prepare(&sql)?;
     let mut found = select.query([watermark])?;
@@ -246,17 +250,20 @@ fn replay(db: &Connection, accounts: &Accounts, heads: &mut Vec<Head>, loaded: &
         let key = ledger::Key::new(row.get_ref(2)?.as_str()?).map_err(|_| wrong("key"))?;
         // A later entry under the same key (its refusal had lapsed) stays what the key did.
         let fingerprint = fingerprint(Scope::Account(account), &key);
-        if loaded.follower.find_key(db, fingerprint)?.is_none_or(|known| known < 0 || known < id) {
+        if loaded.follower.find_unwritten(fingerprint).is_none_or(|known| known < id) {
             loaded.follower.note_key(fingerprint, -id);
         }
         count += 1;
         loaded.last_row = loaded.last_row.max(id);
         loaded.last_time = loaded.last_time.max(Time::from_micros(row.get(3)?));
     }
-    let noted: i64 = db.query_row("SELECT value FROM meta WHERE name = 'last_row'", [], |row| row.get(0))?;
-    loaded.last_row = loaded.last_row.max(noted);
-    loaded.follower.note_rows(count);
+    loaded.last_row = loaded.last_row.max(meta(db, "last_row")?);
+    loaded.follower.note_rows(count, loaded.last_row);
     Ok(())
+}
+
+fn meta(db: &Connection, name: &str) -> rusqlite::Result<i64> {
+    db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0))
 }
 
 /// The account in a slot as the rules want it.
@@ -333,16 +340,17 @@ fn load_credentials(
             revoked: row.get(5)?,
         };
         if usize::try_from(slot).is_ok_and(|slot| slot < credentials.len()) {
-            credentials.get(slot).limits.store(limits.boxed());
+            credentials.set_limits(slot, limits);
         } else {
             let account = AccountId::new(row.get(1)?).ok_or_else(|| wrong("account"))?;
             let account = awaited(accounts, are_accounts_in, account).ok_or_else(|| wrong("account"))?;
             let used = row.get::<_, Option<i64>>(6)?.map(Time::from_micros);
             let digest = row.get(2).map_err(|_| wrong("digest"))?;
-            credentials.add(row.get_ref(7)?.as_str()?, digest, account, limits, used);
+            credentials.push(row.get_ref(7)?.as_str()?, digest, account, limits, used);
         }
         slot += 1;
     }
+    credentials.index_pushed();
     Ok(())
 }
 

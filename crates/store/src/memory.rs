@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
 use ledger::{AccountId, Currency, Minor, Status, Time};
 use subtle::ConstantTimeEq;
@@ -249,6 +249,8 @@ pub(crate) struct Credentials {
     slots: boxcar::Vec<CredentialSlot>,
     by_key: Index,
     hasher: RandomState,
+    /// Apart from the slots, since most credentials have none.
+    limits: boxcar::Vec<ArcSwap<Limits>>,
 }
 
 pub(crate) struct CredentialSlot {
@@ -258,8 +260,8 @@ pub(crate) struct CredentialSlot {
     pub(crate) account: u32,
     /// Minutes since 1970 of the last use, above a bit that says whether that is still to be written.
     used: AtomicU32,
-    /// What narrows it; none for most.
-    pub(crate) limits: ArcSwapOption<Limits>,
+    /// Where its limits lie, plus one; 0 while it never had any.
+    limits: AtomicU32,
 }
 
 /// What narrows a credential.
@@ -271,11 +273,6 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// `None` where there is nothing to narrow, so that most credentials carry no allocation.
-    pub(crate) fn boxed(self) -> Option<Arc<Limits>> {
-        (self != Limits::default()).then(|| Arc::new(self))
-    }
-
     /// IPv4 in IPv6 clothes is compared as IPv4: a dual-stack listener sees every IPv4 caller that way.
     pub(crate) fn admits(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -287,7 +284,8 @@ const UNWRITTEN: u32 = 1;
 
 impl Credentials {
     pub(crate) fn with_room(len: usize) -> Credentials {
-        Credentials { slots: boxcar::Vec::new(), by_key: Index::with_room(len), hasher: RandomState::new() }
+        let (by_key, hasher) = (Index::with_room(len), RandomState::new());
+        Credentials { slots: boxcar::Vec::new(), by_key, hasher, limits: boxcar::Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -298,13 +296,55 @@ impl Credentials {
         self.slots.get(to_index(slot)).expect("slot numbers come from this vector")
     }
 
+    /// Adds a credential that is not there yet; its slot is the number of credentials before it.
     pub(crate) fn add(&self, api_key: &str, digest: [u8; 32], account: u32, limits: Limits, used: Option<Time>) -> u32 {
+        let slot = self.push(api_key, digest, account, limits, used);
+        self.index_pushed();
+        slot
+    }
+
+    /// The same, but it is not found before [`Credentials::index_pushed`].
+    pub(crate) fn push(
+        &self,
+        api_key: &str,
+        digest: [u8; 32],
+        account: u32,
+        limits: Limits,
+        used: Option<Time>,
+    ) -> u32 {
         let key_hash = self.key_hash(api_key);
         let used = AtomicU32::new(used.map_or(0, |used| minute(used) << 1));
-        let limits = ArcSwapOption::new(limits.boxed());
-        let slot = to_slot(self.slots.push(CredentialSlot { digest, key_hash, account, used, limits }));
-        self.by_key.add(key_hash, slot, |slot| self.get(slot).key_hash);
-        slot
+        let limits = AtomicU32::new(self.kept(limits));
+        to_slot(self.slots.push(CredentialSlot { digest, key_hash, account, used, limits }))
+    }
+
+    /// Has the index find all that were pushed. Their cells are far apart: one after the other in a short loop, the
+    /// processor waits for many of them at once.
+    pub(crate) fn index_pushed(&self) {
+        for slot in to_slot(self.by_key.len())..to_slot(self.len()) {
+            self.by_key.add(self.get(slot).key_hash, slot, |slot| self.get(slot).key_hash);
+        }
+    }
+
+    /// What narrows a credential, if anything does.
+    pub(crate) fn limits(&self, slot: u32) -> Option<Guard<Arc<Limits>>> {
+        let place = self.get(slot).limits.load(Ordering::Acquire).checked_sub(1)?;
+        Some(self.limits.get(to_index(place)).expect("places come from this vector").load())
+    }
+
+    /// Replaces what narrows a credential. Only the writer calls this, after the commit.
+    pub(crate) fn set_limits(&self, slot: u32, limits: Limits) {
+        let place = &self.get(slot).limits;
+        match place.load(Ordering::Relaxed).checked_sub(1).and_then(|place| self.limits.get(to_index(place))) {
+            Some(known) => known.store(Arc::new(limits)),
+            // Release pairs with the acquire of `limits`: whoever sees the place sees what lies there.
+            None => place.store(self.kept(limits), Ordering::Release),
+        }
+    }
+
+    /// Where limits are kept, plus one; 0 where there is nothing to narrow.
+    fn kept(&self, limits: Limits) -> u32 {
+        if limits == Limits::default() { 0 } else { to_slot(self.limits.push(ArcSwap::from_pointee(limits))) + 1 }
     }
 
     /// The slot of the credential with this key and this secret.

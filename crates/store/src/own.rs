@@ -32,7 +32,10 @@ pub(crate) fn take(path: &Path) -> Result<Owned, OpenError> {
         Err(TryLockError::Error(error)) => return Err(io(error)),
     }
     let command = std::env::args().take(2).collect::<Vec<_>>().join(" ");
-    file.set_len(0).and_then(|()| file.rewind()).map_err(io)?;
-    writeln!(file, "process {} ({command})", std::process::id()).map_err(io)?;
+    let line = format!("process {} ({command})\n", std::process::id());
+    // The lock is what counts. On a full disk the line is not written, and a second process is told less.
+    if let Err(error) = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(line.as_bytes())) {
+        tracing::warn!(%error, "the lock file does not say who holds it");
+    }
     Ok(Owned { _file: file })
 }

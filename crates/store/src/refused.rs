@@ -1,20 +1,19 @@
 //! How often each account was refused within the present second: what keeps a customer at zero from filling the disk.
 
-use std::collections::HashMap;
-
 use ledger::Time;
 
+use crate::maps::BySlot;
 use crate::memory::Second;
 
 /// Counts of kept refusals of one second.
 pub(crate) struct Refusals {
     second: Second,
-    by_slot: HashMap<u32, u32>,
+    by_slot: BySlot<u32>,
 }
 
 impl Refusals {
     pub(crate) fn new() -> Refusals {
-        Refusals { second: Second::NEVER, by_slot: HashMap::new() }
+        Refusals { second: Second::NEVER, by_slot: BySlot::default() }
     }
 
     /// How many refusals of an account were kept within the second of `now`.
@@ -23,7 +22,7 @@ impl Refusals {
     }
 
     /// Adds those of a commit at `now`.
-    pub(crate) fn add(&mut self, now: Time, more: HashMap<u32, u32>) {
+    pub(crate) fn add(&mut self, now: Time, more: BySlot<u32>) {
         if more.is_empty() {
             return;
         }

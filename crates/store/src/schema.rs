@@ -21,6 +21,9 @@ const VERSION: i64 = 1;
 /// How long a statement waits for a lock that another connection holds, before it is a fault.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long settling waits for those who still read the log.
+const SETTLE_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// Creates the file, readable by its owner only; SQLite gives its log the same mode.
 pub(crate) fn create_file(path: &Path) -> Result<(), OpenError> {
     let io = |error: std::io::Error| OpenError::Io(format!("cannot create {}: {error}", path.display()));
@@ -39,9 +42,9 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        // 4 MiB of log between two checkpoints: after the first of them commits overwrite the log's file instead of making
-        // it longer, and the sync of a commit need not wait for the file's new length.
-        connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
+        // 16 MiB of log between two checkpoints: each waits for a sync of the database file, and after the first of them
+        // commits overwrite the log's file instead of making it longer, whose new length a sync would have to wait for.
+        connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
         connection.pragma_update(None, "cache_size", -64 * 1024)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(())
@@ -55,11 +58,15 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
 /// A process that was killed before its sync, or a sync that failed, leaves pages that read well and are not on disk. Copying
 /// writes them again, and only its own sync lets it succeed; nothing read before it may be acknowledged.
 pub(crate) fn settle(connection: &Connection) -> Result<(), OpenError> {
+    let io = |error: rusqlite::Error| OpenError::Io(format!("the log cannot be copied into the database: {error}"));
+    // Whoever fails here tries again soon, and answers callers in between.
+    connection.busy_timeout(SETTLE_TIMEOUT).map_err(io)?;
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(io)?;
     match busy {
         Ok(0) => Ok(()),
         Ok(_) => Err(OpenError::Io("another process still reads the old log; try again when it is done".into())),
-        Err(error) => Err(OpenError::Io(format!("the log cannot be copied into the database: {error}"))),
+        Err(error) => Err(io(error)),
     }
 }
 

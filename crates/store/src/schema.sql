@@ -8,8 +8,11 @@ CREATE TABLE meta (
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Derived: every account row and every key includes all entries and refusals up to this row id.
+-- Derived: the account rows and the complete runs of keys include all entries and refusals up to this row id.
 INSERT INTO meta (name, value) VALUES ('watermark', 0);
+
+-- No entry or refusal up to the watermark is later than this.
+INSERT INTO meta (name, value) VALUES ('last_time', 0);
 
 -- The last row of the log: cutting off its end leaves a trace, and no row id is ever given out twice.
 INSERT INTO meta (name, value) VALUES ('last_row', 0);
@@ -95,11 +98,26 @@ CREATE TABLE refusals (
     actor   TEXT NOT NULL
 ) STRICT;
 
--- Derived: what a key did. The fingerprint is of account and key; the row is an entry's, or negative a refusal's.
-CREATE TABLE keys (
-    fingerprint BLOB PRIMARY KEY,
-    row         INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+-- Derived: what a key did, in sorted runs (see keys.rs). The ids of pages and filters are run << 32 | number; those of a
+-- run that is not listed are unfinished, or wait to be removed.
+CREATE TABLE key_runs (
+    id       INTEGER PRIMARY KEY,
+    level    INTEGER NOT NULL, -- those of level 0 are the newest; within a level the greatest id is
+    entries  INTEGER NOT NULL,
+    pages    INTEGER NOT NULL,
+    part_len INTEGER NOT NULL  -- pages a filter
+) STRICT;
+
+CREATE TABLE key_pages (
+    id   INTEGER PRIMARY KEY,
+    data BLOB NOT NULL -- ascending: a fingerprint of account and key, and an entry's row or, negative, a refusal's
+) STRICT;
+
+CREATE TABLE key_filters (
+    id     INTEGER PRIMARY KEY,
+    fences BLOB NOT NULL, -- the first eight bytes of each page
+    filter BLOB NOT NULL
+) STRICT;
 
 -- Figures are derived, as of the entry `number` (row `entry`); the rest decides no movement and lives only here.
 CREATE TABLE accounts (

@@ -52,7 +52,9 @@ struct Inner {
 impl Store {
     /// Opens the database: takes its lock, brings its schema up to date, loads every account, starts the writer.
     ///
-    /// Errors change nothing; see [`OpenError`].
+    /// Where the log cannot be copied into the database file, as on a full disk, it opens all the same: reads answer from
+    /// what was read, and movements get [`Fault::Unavailable`] until the writer has settled and loaded it. Errors change
+    /// nothing; see [`OpenError`].
     pub fn open(options: Options) -> Result<Store, OpenError> {
         let path = &options.url.path;
         if !path.exists() && !options.create {
@@ -69,9 +71,13 @@ impl Store {
             schema::create_file(path)?;
         }
         let db = schema::open_writer(path)?;
-        schema::settle(&db)?;
+        // What is read from a log that is not settled was committed once, and may not be durable. It is good enough for a
+        // figure, as the last one that anybody saw; replays and everything else that is acknowledged wait for the writer.
+        let settled = schema::settle(&db);
         let damaged = |error: rusqlite::Error| OpenError::Damaged(error.to_string());
-        let (accounts, credentials) = load::sizes(&db).map_err(damaged)?;
+        // On a connection that goes at once: counting walks a table, and the writer's would keep its pages.
+        let sizes = schema::open_reader(path).map(|db| load::sizes(&db))?;
+        let (accounts, credentials) = sizes.map_err(damaged)?;
         let (uses, uses_waiting) = channel();
         let shared = Arc::new(Shared {
             url: options.url,
@@ -85,7 +91,7 @@ impl Store {
             last_time: AtomicI64::new(0),
             uses,
             uses_waiting: Mutex::new(uses_waiting),
-            writable: AtomicBool::new(true),
+            writable: AtomicBool::new(settled.is_ok()),
             queue_len: AtomicUsize::new(0),
             last_batch_len: AtomicUsize::new(0),
             commits: AtomicU64::new(0),
@@ -99,7 +105,7 @@ impl Store {
         let loaded = load::load(&url.path, accounts, credentials, tokens, holds, &mut heads)?;
         shared.last_time.store(loaded.last_time.micros(), Ordering::Relaxed);
         let (queue, waiting) = channel();
-        let desk = Arc::new(Mutex::new(Some(Writer::new(db, heads, loaded, Arc::clone(&shared))?)));
+        let desk = Arc::new(Mutex::new(Some(Writer::new(db, heads, loaded, Arc::clone(&shared), settled)?)));
         let (for_writer, for_guard) = (Arc::clone(&desk), Arc::clone(&shared));
         let spawned = std::thread::Builder::new().name("writer".into()).spawn(move || {
             let guard = PanicGuard(&for_guard);
@@ -149,7 +155,7 @@ impl Store {
         let slot = shared.credentials.authenticate(api_key, secret_key)?;
         let credential = shared.credentials.get(slot);
         let account = shared.accounts.now(credential.account, &shared.holds, now);
-        Some(Grant { account, slot, credential, limits: credential.limits.load(), shared })
+        Some(Grant { account, slot, credential, limits: shared.credentials.limits(slot), shared })
     }
 
     /// An account's figures of this instant.

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ledger::{Account, AccountId, Currency, Hash, Kind, Minor, Time};
-use rusqlite::{Connection, OptionalExtension, params};
+use ledger::{Account, AccountId, Currency, Hash, Key, Kind, Minor, Time};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::digest::fingerprint;
+use crate::digest::{Scope, fingerprint};
+use crate::keys::Runs;
 use crate::links::{self, Links};
 use crate::rows::{self, Stored};
 use crate::settlement::{self, Settlement};
@@ -93,6 +94,8 @@ struct Fold<'a> {
     watermark: i64,
     /// Refusals from before it may be gone.
     refusals_lapsed: Time,
+    /// As of the read transaction under way.
+    keys: Runs,
     findings: Vec<Finding>,
 }
 
@@ -126,6 +129,7 @@ pub(crate) fn verify(
         derived,
         watermark: number("SELECT value FROM meta WHERE name = 'watermark'")?,
         refusals_lapsed: Time::from_micros(number("SELECT value FROM meta WHERE name = 'refusals_lapsed'")?),
+        keys: Runs::default(),
         findings: Vec::new(),
     };
     instant.finish()?;
@@ -136,6 +140,7 @@ pub(crate) fn verify(
     let (mut entries, mut before, mut last_time) = (0, 0, Time::default());
     while before < end {
         let upto = (before + PAGE_LEN).min(end);
+        let at_one_instant = fold.begin_page()?;
         for read in page(db, before, upto)? {
             let stored = match read {
                 Ok(stored) => stored,
@@ -152,6 +157,7 @@ pub(crate) fn verify(
             fold.check(&stored)?;
         }
         fold.check_gap(before, upto + 1, last_time)?;
+        at_one_instant.finish()?;
         before = upto;
         progress(Progress { done: u64::try_from(before).unwrap_or(0), total });
     }
@@ -214,7 +220,15 @@ fn derived(db: &Connection) -> rusqlite::Result<(BTreeMap<AccountId, Derived>, V
     Ok((all, unreadable))
 }
 
-impl Fold<'_> {
+impl<'a> Fold<'a> {
+    /// Begins a page's read transaction: until it ends, everything that is read is of one instant, and no page of the
+    /// index goes away because runs are merged meanwhile.
+    fn begin_page(&mut self) -> rusqlite::Result<Transaction<'a>> {
+        let transaction = self.db.unchecked_transaction()?;
+        self.keys.refresh(self.db)?;
+        Ok(transaction)
+    }
+
     fn check(&mut self, stored: &Stored) -> rusqlite::Result<()> {
         let entry = &stored.entry;
         let previous = self.accounts.get(&entry.account).map_or(0, |folded| folded.row);
@@ -311,12 +325,7 @@ impl Fold<'_> {
         if stored.row > self.watermark {
             return Ok(());
         }
-        let found: Option<i64> = self
-            .db
-            .prepare_cached("SELECT row FROM keys WHERE fingerprint = ?1")?
-            .query_row([fingerprint(load::scope(entry), key).to_be_bytes()], |row| row.get(0))
-            .optional()?;
-        if found != Some(stored.row) {
+        if self.keys.find(self.db, fingerprint(load::scope(entry), key))? != Some(stored.row) {
             self.find(Some(entry.account), Some(entry.number), "its idempotency key does not lead to it".into());
         }
         Ok(())
@@ -352,25 +361,36 @@ impl Fold<'_> {
 
     /// Every refusal must still read as one, and its key lead to it or to something newer.
     fn check_refusals(&mut self, end: i64) -> rusqlite::Result<()> {
-        let mut select = self.db.prepare("SELECT id, account, key FROM refusals WHERE id <= ?1 ORDER BY id")?;
-        let mut found = select.query([end])?;
-        while let Some(row) = found.next()? {
-            let id: i64 = row.get(0)?;
-            let account = AccountId::new(row.get(1)?);
-            let key = ledger::Key::new(row.get_ref(2)?.as_str()?).ok();
-            let (Some(account), Some(key), Some(_)) = (account, key, rows::refusal_at(self.db, id)?) else {
-                self.find(account, None, format!("refusal in row {id} does not read as one"));
-                continue;
-            };
-            let fingerprint = fingerprint(crate::digest::Scope::Account(account), &key).to_be_bytes();
-            let leads_to: Option<i64> = self
-                .db
-                .prepare_cached("SELECT row FROM keys WHERE fingerprint = ?1")?
-                .query_row([fingerprint], |row| row.get(0))
-                .optional()?;
-            if id <= self.watermark && leads_to.is_none_or(|row| row.abs() < id) {
-                self.find(Some(account), None, format!("the key of the refusal in row {id} does not lead to it"));
+        let mut before = 0;
+        loop {
+            let at_one_instant = self.begin_page()?;
+            let mut select = self.db.prepare_cached(
+                "SELECT id, account, key FROM refusals WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
+            )?;
+            let mut found = select.query([before, end, PAGE_LEN])?;
+            let begun_at = before;
+            while let Some(row) = found.next()? {
+                before = row.get(0)?;
+                self.check_refusal(before, AccountId::new(row.get(1)?), Key::new(row.get_ref(2)?.as_str()?).ok())?;
             }
+            at_one_instant.finish()?;
+            if before == begun_at {
+                return Ok(());
+            }
+        }
+    }
+
+    fn check_refusal(&mut self, id: i64, account: Option<AccountId>, key: Option<Key>) -> rusqlite::Result<()> {
+        let (Some(whose), Some(key), Some(_)) = (account, key, rows::refusal_at(self.db, id)?) else {
+            self.find(account, None, format!("refusal in row {id} does not read as one"));
+            return Ok(());
+        };
+        if id > self.watermark {
+            return Ok(());
+        }
+        let leads_to = self.keys.find(self.db, fingerprint(Scope::Account(whose), &key))?;
+        if leads_to.is_none_or(|row| row.abs() < id) {
+            self.find(account, None, format!("the key of the refusal in row {id} does not lead to it"));
         }
         Ok(())
     }

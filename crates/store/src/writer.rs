@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::batch::Batch;
+use crate::follow::Source;
 use crate::load::{self, Head, Loaded};
 use crate::shared::Shared;
 use crate::{Fault, OpenError, schema};
@@ -27,6 +28,9 @@ const BATCH_LEN_MAX: usize = 8192;
 
 /// How long the writer waits for work before it looks after what is written now and then.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long an end may go on writing what follows behind.
+const END_MAX: Duration = Duration::from_secs(1);
 
 /// How long it waits between two attempts to get the database back.
 const RECOVERY_PAUSE: Duration = Duration::from_millis(200);
@@ -105,6 +109,8 @@ enum Trouble {
     Before(rusqlite::Error),
     /// In the commit itself: nobody knows.
     Within(rusqlite::Error),
+    /// At the start: what was loaded may not be durable.
+    Unsettled(OpenError),
     /// Another process wrote into the database.
     Stranger,
 }
@@ -115,6 +121,9 @@ pub(crate) type Desk = Mutex<Option<Writer>>;
 /// Works at the desk until the queue is closed and empty, or the store is broken; takes the writer away at the end.
 pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>) {
     let mut last_tick = Instant::now();
+    if !recovered(desk, queue) {
+        return;
+    }
     loop {
         let first = match queue.recv_timeout(TICK) {
             Ok(first) => Some(first),
@@ -142,10 +151,30 @@ pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>) {
         if let Some(trouble) = trouble
             && !writer.recover(trouble, queue)
         {
-            break;
+            drop(seat.take());
+            return;
         }
     }
-    drop(desk.lock().unwrap_or_else(PoisonError::into_inner).take());
+    let Some(mut writer) = desk.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    if writer.trouble.is_none()
+        && let Err(error) = writer.write_rest()
+    {
+        tracing::warn!(%error, "what follows behind the commits was not all written; the next start does that");
+    }
+}
+
+/// Settles what the start could not, before anything else. False where the store was closed before that could be.
+fn recovered(desk: &Desk, queue: &Receiver<Job>) -> bool {
+    let Ok(mut seat) = desk.lock() else { return false };
+    let Some(writer) = seat.as_mut() else { return false };
+    let is_well = match writer.trouble.take() {
+        Some(trouble) => writer.recover(trouble, queue),
+        None => true,
+    };
+    if !is_well {
+        drop(seat.take());
+    }
+    is_well
 }
 
 /// Commits a single command on the caller's own thread, if nobody else is about; gives the job back otherwise.
@@ -171,9 +200,11 @@ impl Writer {
         heads: Vec<Head>,
         loaded: Loaded,
         shared: Arc<Shared>,
+        settled: Result<(), OpenError>,
     ) -> Result<Writer, OpenError> {
         let data_version = data_version(&db).map_err(|error| OpenError::Io(error.to_string()))?;
-        Ok(Writer { db, data_version, heads, loaded, shared, trouble: None })
+        let trouble = settled.err().map(Trouble::Unsettled);
+        Ok(Writer { db, data_version, heads, loaded, shared, trouble })
     }
 
     /// One group commit. Every job is answered, whatever happens.
@@ -217,15 +248,32 @@ impl Writer {
         if tick {
             batch.look_after().map_err(Trouble::Before)?;
         }
-        let written = batch.write_derived().map_err(Trouble::Before)?;
         let done = batch.finish();
+        done.write_behind(&self.db, &self.shared, &self.heads, &mut self.loaded).map_err(Trouble::Before)?;
+        if tick {
+            self.loaded.follower.tidy(&self.db).map_err(Trouble::Before)?;
+        }
         let committing = Instant::now();
         execute(&self.db, "COMMIT").map_err(Trouble::Within)?;
         // Durable from here on: publish first, so that whoever hears the answer and reads, reads it.
         done.publish(&mut self.heads, &mut self.loaded, &self.shared);
-        self.loaded.follower.committed(written, &self.shared.accounts, self.loaded.last_row);
         if len > 0 {
             self.shared.count_commit(len, committing.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Writes what a start would have to replay, as far as that is quick, in pieces that each are a transaction.
+    fn write_rest(&mut self) -> rusqlite::Result<()> {
+        let until = Instant::now() + END_MAX;
+        while self.loaded.follower.is_behind() && Instant::now() < until {
+            execute(&self.db, "BEGIN IMMEDIATE")?;
+            if data_version(&self.db)? != self.data_version {
+                break;
+            }
+            let source = Source::new(&self.shared, &self.heads);
+            self.loaded.follower.write_rest(&self.db, source, self.loaded.last_row)?;
+            execute(&self.db, "COMMIT")?;
         }
         Ok(())
     }
@@ -244,6 +292,9 @@ impl Writer {
                 tracing::error!(%error, "a batch failed before its commit; nothing of it happened")
             }
             Trouble::Within(error) => tracing::error!(%error, "a commit failed; its outcome is not known yet"),
+            Trouble::Unsettled(error) => {
+                tracing::error!(%error, "balances are served as they were read; movements wait until the log is settled")
+            }
         }
         let mut logged = String::new();
         loop {

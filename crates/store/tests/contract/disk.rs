@@ -76,6 +76,50 @@ fn a_strangers_write_stops_the_store_before_its_next_commit() {
 }
 
 #[test]
+fn a_log_that_cannot_be_settled_is_read_from_and_movements_wait_until_it_is() {
+    let bench = Bench::new();
+    bench.open(1);
+    // Like a full disk, a reader of the old log keeps it from being copied into the database file.
+    let reader = Connection::open(bench.path()).expect("the database");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM entries").expect("a reader");
+    bench.topup(1, "5", "a").expect("a top-up");
+    bench.store.close();
+    let bench = bench.reopened();
+    assert_eq!(bench.posted(1), "5", "reads go on");
+    assert!(!bench.store.stats().writable);
+    let topup = |key: &str| command(1, ledger::Movement::Topup { amount: vnd("5") }, key);
+    assert_eq!(bench.try_submit(topup("a")), Err(Fault::Unavailable), "not even a replay is acknowledged");
+    assert_eq!(bench.try_submit(topup("b")), Err(Fault::Unavailable));
+    reader.execute_batch("COMMIT").expect("the reader ends");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let answer = loop {
+        match bench.try_submit(topup("a")) {
+            Err(Fault::Unavailable) if std::time::Instant::now() < until => std::thread::yield_now(),
+            answer => break answer,
+        }
+    };
+    assert!(answer.expect("no fault").expect("no refusal").replayed);
+    bench.topup(1, "5", "b").expect("a top-up");
+    assert_eq!(bench.posted(1), "10");
+    assert!(bench.store.stats().writable);
+    assert_eq!(bench.verify(), [""; 0]);
+}
+
+#[test]
+fn a_store_whose_log_is_never_settled_closes_all_the_same() {
+    let bench = Bench::new();
+    bench.open(1);
+    let reader = Connection::open(bench.path()).expect("the database");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM entries").expect("a reader");
+    bench.topup(1, "5", "a").expect("a top-up");
+    let bench = bench.reopened();
+    assert!(!bench.store.stats().writable);
+    bench.store.close();
+    drop(reader);
+    assert!(bench.reopened().store.stats().writable);
+}
+
+#[test]
 fn a_changed_entry_is_found_by_verify_and_by_the_start() {
     let bench = Bench::new();
     bench.open(1);

@@ -1,6 +1,7 @@
 //! Movements: figures, refusals, keys, order, and all of it again after a restart.
 
 use ledger::{Movement, Refusal, Status};
+use rusqlite::Connection;
 use store::Fault;
 
 use crate::bench::{Bench, account, command, minor, reason, run, vnd};
@@ -90,6 +91,52 @@ fn a_refusal_burns_its_key_durably_and_lapses_after_its_days() {
     assert!(!bench.charge(1, "10", "k").expect("the key is free again").replayed);
     let bench = bench.reopened();
     assert!(bench.charge(1, "10", "k").expect("the charge").replayed);
+    assert_eq!(bench.verify(), [""; 0]);
+}
+
+#[test]
+fn a_clock_that_jumps_frees_no_key_without_ledger_time_staying_where_it_was() {
+    let bench = Bench::new();
+    (1..=2).for_each(|id| drop(bench.open(id)));
+    bench.charge(1, "10", "k").expect_err("no money");
+    let days = 86_400_000_000;
+    bench.pass(40 * days);
+    // Enough rows for the refusal, which has lapsed, to be removed, and for nothing but refusals to tell the time.
+    let many = |round: u32| {
+        let poor = (0..5_000_u32).map(|n| command(2, Movement::Charge { amount: vnd("1") }, &format!("{round}-{n}")));
+        run(bench.store.submit(poor.collect())).expect("no fault")
+    };
+    assert!(many(1).iter().all(Result::is_err));
+    let then = bench.store.now();
+    bench.pass(-40 * days);
+    let bench = bench.reopened();
+    assert_eq!(bench.store.now(), then, "known from refusals, which are no longer replayed");
+    bench.topup(1, "100", "t").expect("a top-up");
+    assert!(!bench.charge(1, "10", "k").expect("lapsed then, and now").replayed);
+    assert_eq!(bench.verify(), [""; 0]);
+}
+
+#[test]
+fn lapsed_refusals_are_removed_as_fast_as_keys_are_burnt() {
+    let bench = Bench::new();
+    bench.open(1);
+    let burn = |round: u32| {
+        let charges =
+            (0..3_000_u32).map(|n| command(1, Movement::Charge { amount: vnd("1") }, &format!("{round}-{n}")));
+        run(bench.store.submit(charges.collect())).expect("no fault")
+    };
+    (0..2).for_each(|round| drop(burn(round)));
+    bench.pass(31 * 86_400_000_000);
+    burn(2);
+    let refusals =
+        Connection::open(bench.path())
+            .expect("the database")
+            .query_row("SELECT count(*) FROM refusals", [], |row| row.get::<_, i64>(0));
+    assert_eq!(refusals, Ok(3_000));
+    assert_eq!(
+        burn(0).iter().filter(|decided| decided.as_ref().is_err_and(|no| no.replayed_from.is_none())).count(),
+        3_000
+    );
     assert_eq!(bench.verify(), [""; 0]);
 }
 

@@ -1,0 +1,91 @@
+//! A Bloom filter in blocks of one cache line: says at once that a key is not there, nearly always rightly so.
+//!
+//! A fingerprint is a hash already, so its own bits choose the block and the bits in it. The upper ones are left alone:
+//! they are nearly the same in all keys of a part.
+
+/// Bits a key. With [`PROBES`] of them set, about one key in eighty that is not there is taken for one that may be.
+const BITS_A_KEY: usize = 10;
+const BLOCK_BITS: usize = 512;
+const BLOCK_WORDS: usize = BLOCK_BITS / 64;
+/// Each takes 9 of the 64 bits that choose within a block.
+const PROBES: u32 = 7;
+
+/// The filter of some keys.
+pub(super) struct Filter {
+    words: Box<[u64]>,
+}
+
+impl Filter {
+    pub(super) fn of(fingerprints: &[u128]) -> Filter {
+        let blocks = (fingerprints.len() * BITS_A_KEY).div_ceil(BLOCK_BITS).max(1);
+        let mut words = vec![0; blocks * BLOCK_WORDS].into_boxed_slice();
+        for &fingerprint in fingerprints {
+            let (block, bits) = place(fingerprint, words.len());
+            for bit in each(bits) {
+                words[block + bit / 64] |= 1 << (bit % 64);
+            }
+        }
+        Filter { words }
+    }
+
+    /// False only where the key is not among those that the filter was made of.
+    pub(super) fn may_hold(&self, fingerprint: u128) -> bool {
+        let (block, bits) = place(fingerprint, self.words.len());
+        let block = &self.words[block..block + BLOCK_WORDS];
+        each(bits).all(|bit| block[bit / 64] & 1 << (bit % 64) != 0)
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// The filter from its bytes; `None` if they are none.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Filter> {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let are_blocks = !words.is_empty() && words.len().is_multiple_of(BLOCK_WORDS) && rest.is_empty();
+        are_blocks.then(|| Filter { words: words.iter().map(|word| u64::from_le_bytes(*word)).collect() })
+    }
+}
+
+/// Where a key's block begins among so many words, and the bits that choose within it.
+fn place(fingerprint: u128, words: usize) -> (usize, u64) {
+    let [_, _, _, _, a, b, c, d, e, f, g, h, i, j, k, l] = fingerprint.to_be_bytes();
+    let blocks = u64::try_from(words / BLOCK_WORDS).expect("a length");
+    let block = (u64::from(u32::from_be_bytes([e, f, g, h])) * blocks) >> 32;
+    let block = usize::try_from(block).expect("less than the number of blocks");
+    (block * BLOCK_WORDS, u64::from_be_bytes([a, b, c, d, i, j, k, l]))
+}
+
+fn each(bits: u64) -> impl Iterator<Item = usize> {
+    (0..PROBES).map(move |probe| usize::try_from(bits >> (9 * probe) & 511).expect("9 bits"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(n: u32) -> u128 {
+        let [low, high] = [0, 1].map(|half| {
+            let bytes = *blake3::hash(&[n.to_le_bytes(), [half; 4]].concat()).as_bytes();
+            u64::from_be_bytes(*bytes.first_chunk().expect("32 bytes"))
+        });
+        u128::from(high) << 64 | u128::from(low)
+    }
+
+    #[test]
+    fn what_is_there_is_found_and_what_is_not_hardly_ever() {
+        let keys: Vec<u128> = (0..10_752).map(fingerprint).collect();
+        let filter = Filter::from_bytes(&Filter::of(&keys).to_bytes()).expect("a filter");
+        assert!(keys.iter().all(|&key| filter.may_hold(key)));
+        let wrong = (20_000..40_000).filter(|&n| filter.may_hold(fingerprint(n))).count();
+        assert!(wrong < 400, "{wrong} of 20000 strangers pass");
+    }
+
+    #[test]
+    fn other_bytes_are_no_filter() {
+        assert!(Filter::from_bytes(&[]).is_none());
+        assert!(Filter::from_bytes(&[0; 63]).is_none());
+        assert!(Filter::from_bytes(&[0; 72]).is_none());
+        assert!(Filter::from_bytes(&[0; 128]).is_some());
+    }
+}
