@@ -8,12 +8,13 @@ use ledger::{Account, AccountId, Currency, Entry, Minor, Time};
 use rusqlite::{Connection, params};
 
 use crate::AccountNow;
+use crate::credentials::Limits;
 use crate::digest;
 use crate::follow::Source;
 use crate::holds::OpenHold;
 use crate::load::{self, Head, Loaded};
 use crate::maps::{ByFingerprint, BySlot};
-use crate::memory::{Limits, Second, Traits};
+use crate::memory::{Second, Traits};
 use crate::operators::TokenChange;
 use crate::rows::{self, Links, Settles};
 use crate::shared::Shared;

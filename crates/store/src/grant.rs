@@ -7,7 +7,7 @@ use arc_swap::Guard;
 use ledger::Time;
 
 use crate::AccountNow;
-use crate::memory::{CredentialSlot, Limits};
+use crate::credentials::{CredentialSlot, Limits};
 use crate::shared::Shared;
 
 /// A credential whose key and secret were right, and its account's figures of this instant.

@@ -9,6 +9,7 @@ mod audit;
 mod backup;
 mod batch;
 mod changes;
+mod credentials;
 mod currencies;
 mod digest;
 mod follow;

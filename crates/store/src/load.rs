@@ -11,11 +11,12 @@ use ipnet::IpNet;
 use ledger::{Account, AccountId, Currency, Hash, Hold, Minor, Status, Time};
 use rusqlite::{Connection, Row};
 
+use crate::credentials::{Credentials, Limits};
 use crate::digest::{Scope, fingerprint, settled};
 use crate::follow::Follower;
 use crate::holds::{Holds, OpenHold};
 use crate::lapse::Lapse;
-use crate::memory::{Accounts, Credentials, Figures, Limits, Second, Traits};
+use crate::memory::{Accounts, Figures, Second, Traits};
 use crate::operators::Tokens;
 use crate::refused::Refusals;
 use crate::rows::{self, damage};

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::audit::{self, Origin};
 use crate::batch::{Batch, NewSlot};
-use crate::memory::{Credentials, Limits};
+use crate::credentials::{Credentials, Limits};
 use crate::rows::damage;
 use crate::{
     AccountChange, AccountNow, ChangeError, Credential, CredentialChange, Fault, NewCredential, Page, Profile,

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::credentials::Credentials;
 use crate::holds::Holds;
-use crate::memory::{Accounts, Credentials};
+use crate::memory::Accounts;
 use crate::operators::Tokens;
 use crate::{Clock, DatabaseUrl};
 

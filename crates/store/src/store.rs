@@ -11,8 +11,9 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::batch::Batch;
+use crate::credentials::Credentials;
 use crate::holds::{Holds, OpenHold};
-use crate::memory::{Accounts, Credentials};
+use crate::memory::Accounts;
 use crate::operators::Tokens;
 use crate::own::{self, Owned};
 use crate::shared::Shared;

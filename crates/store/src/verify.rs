@@ -4,13 +4,14 @@
 //! It reads the log in short pages up to an end fixed at the start, so that a server goes on serving meanwhile and no
 //! read transaction keeps the write-ahead log from being checkpointed.
 
+mod index;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ledger::{Account, AccountId, Currency, Hash, Key, Kind, Minor, Time};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use ledger::{Account, AccountId, Currency, Hash, Kind, Minor, Time};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::digest::{Scope, fingerprint};
 use crate::keys::Runs;
 use crate::links::{self, Links};
 use crate::rows::{self, Stored};
@@ -220,15 +221,7 @@ fn derived(db: &Connection) -> rusqlite::Result<(BTreeMap<AccountId, Derived>, V
     Ok((all, unreadable))
 }
 
-impl<'a> Fold<'a> {
-    /// Begins a page's read transaction: until it ends, everything that is read is of one instant, and no page of the
-    /// index goes away because runs are merged meanwhile.
-    fn begin_page(&mut self) -> rusqlite::Result<Transaction<'a>> {
-        let transaction = self.db.unchecked_transaction()?;
-        self.keys.refresh(self.db)?;
-        Ok(transaction)
-    }
-
+impl Fold<'_> {
     fn check(&mut self, stored: &Stored) -> rusqlite::Result<()> {
         let entry = &stored.entry;
         let previous = self.accounts.get(&entry.account).map_or(0, |folded| folded.row);
@@ -270,6 +263,7 @@ impl<'a> Fold<'a> {
         if entry.kind != Kind::Open || entry.key.is_some() {
             self.check_key(stored)?;
         }
+        self.check_newest(stored)?;
         self.check_milestone(stored)?;
         self.check_derived(stored);
         Ok(())
@@ -299,38 +293,6 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The rows between two entries must be refusals; where none stands any more, it must have been old enough to go.
-    /// `from` is the time of the entry before the gap.
-    fn check_gap(&mut self, before: i64, next: i64, from: Time) -> rusqlite::Result<()> {
-        let missing = next - before - 1;
-        if missing <= 0 {
-            return Ok(());
-        }
-        let refused: i64 = self
-            .db
-            .prepare_cached("SELECT count(*) FROM refusals WHERE id > ?1 AND id < ?2")?
-            .query_row([before, next], |row| row.get(0))?;
-        if refused < missing && from >= self.refusals_lapsed {
-            let what = format!("{} rows of the log between {before} and {next} are gone", missing - refused);
-            self.find(None, None, what);
-        }
-        Ok(())
-    }
-
-    fn check_key(&mut self, stored: &Stored) -> rusqlite::Result<()> {
-        let entry = &stored.entry;
-        let Some(key) = &entry.key else {
-            return Ok(());
-        };
-        if stored.row > self.watermark {
-            return Ok(());
-        }
-        if self.keys.find(self.db, fingerprint(load::scope(entry), key))? != Some(stored.row) {
-            self.find(Some(entry.account), Some(entry.number), "its idempotency key does not lead to it".into());
-        }
-        Ok(())
-    }
-
     fn check_milestone(&mut self, stored: &Stored) -> rusqlite::Result<()> {
         let entry = &stored.entry;
         if !entry.number.is_multiple_of(statement::MILESTONE) {
@@ -357,42 +319,6 @@ impl<'a> Fold<'a> {
         if folded != Some(&derived.account) || derived.row != stored.row {
             self.find(Some(id), Some(number), "the account's row differs from the sum of its entries".into());
         }
-    }
-
-    /// Every refusal must still read as one, and its key lead to it or to something newer.
-    fn check_refusals(&mut self, end: i64) -> rusqlite::Result<()> {
-        let mut before = 0;
-        loop {
-            let at_one_instant = self.begin_page()?;
-            let mut select = self.db.prepare_cached(
-                "SELECT id, account, key FROM refusals WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
-            )?;
-            let mut found = select.query([before, end, PAGE_LEN])?;
-            let begun_at = before;
-            while let Some(row) = found.next()? {
-                before = row.get(0)?;
-                self.check_refusal(before, AccountId::new(row.get(1)?), Key::new(row.get_ref(2)?.as_str()?).ok())?;
-            }
-            at_one_instant.finish()?;
-            if before == begun_at {
-                return Ok(());
-            }
-        }
-    }
-
-    fn check_refusal(&mut self, id: i64, account: Option<AccountId>, key: Option<Key>) -> rusqlite::Result<()> {
-        let (Some(whose), Some(key), Some(_)) = (account, key, rows::refusal_at(self.db, id)?) else {
-            self.find(account, None, format!("refusal in row {id} does not read as one"));
-            return Ok(());
-        };
-        if id > self.watermark {
-            return Ok(());
-        }
-        let leads_to = self.keys.find(self.db, fingerprint(Scope::Account(whose), &key))?;
-        if leads_to.is_none_or(|row| row.abs() < id) {
-            self.find(account, None, format!("the key of the refusal in row {id} does not lead to it"));
-        }
-        Ok(())
     }
 
     fn report(mut self, entries: u64) -> VerifyReport {

@@ -3,7 +3,7 @@
 use ledger::{AccountId, Kind, Minor, Time};
 use store::{ChangeError, NewAccount, ProfileChange};
 
-use crate::bench::{Bench, START, account, actor, key, minor, new_account, run};
+use crate::bench::{Bench, START, account, actor, key, minor, new_account, run, settings};
 
 #[test]
 fn accounts_get_the_next_free_number_or_the_one_they_ask_for() {
@@ -54,7 +54,7 @@ fn profiles_change_and_are_found() {
         shows_available: Some(true),
         metered: Some(true),
     };
-    run(bench.store.change_profile(actor(), account(2), change)).expect("a change");
+    run(bench.store.change_account(actor(), account(2), settings(change))).expect("a change");
     let bench = bench.reopened();
     let now = bench.store.account(account(2)).expect("an account");
     assert_eq!((now.shows_available, now.metered), (true, true));
@@ -71,7 +71,7 @@ fn profiles_change_and_are_found() {
     assert_eq!((first.items.len(), first.next), (2, Some(account(2))));
     let rest = bench.store.profiles(None, first.next, 2).expect("no fault");
     assert_eq!((rest.items.len(), rest.next), (1, None));
-    let nobody = run(bench.store.change_profile(actor(), account(9), ProfileChange::default()));
+    let nobody = run(bench.store.change_account(actor(), account(9), settings(ProfileChange::default())));
     assert_eq!(nobody, Err(ChangeError::UnknownAccount));
 }
 

@@ -4,7 +4,9 @@ use ledger::{Command, Metadata, Minor, Movement, Status, Time};
 use rusqlite::Connection;
 use store::{AuditQuery, AuditRow, CredentialChange, NewAccount, NewCredential, ProfileChange, RequestId};
 
-use crate::bench::{Bench, START, account, actor, command, key, minor, new_account, new_credential, reason, run, vnd};
+use crate::bench::{
+    Bench, START, account, actor, command, key, minor, new_account, new_credential, reason, run, settings, vnd,
+};
 
 fn rows(bench: &Bench) -> Vec<AuditRow> {
     bench.store.audit(&AuditQuery::default(), 1000).expect("no fault").items
@@ -37,8 +39,8 @@ fn every_change_by_hand_leaves_a_row_and_nothing_else_does() {
     bench.submit(1, adjust(), "a").expect("an adjustment");
     bench.submit(1, adjust(), "a").expect("the same");
     let change = ProfileChange { name: Some("Two".into()), metered: Some(true), ..ProfileChange::default() };
-    run(bench.store.change_profile(actor(), account(1), change.clone())).expect("a change");
-    run(bench.store.change_profile(actor(), account(1), change)).expect("nothing further");
+    run(bench.store.change_account(actor(), account(1), settings(change.clone()))).expect("a change");
+    run(bench.store.change_account(actor(), account(1), settings(change))).expect("nothing further");
     let expected = [
         r#"account.open account 1 entry 1 {"credit_limit":"5","currency":"VND","external_id":"crm-1","name":"Account 1"}"#,
         r#"account.limit account 1 entry 4 {"credit_limit":{"from":"5","to":"7.5"},"reason":"contract 12"}"#,

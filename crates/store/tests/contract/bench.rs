@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use ledger::{AccountId, Actor, Amount, Command, Currency, Key, Metadata, Minor, Movement, Reason, Time};
 use store::{
-    ChangeError, Clock, DatabaseUrl, Fault, NewAccount, NewCredential, OpenError, Options, Outcome, Refused, Store,
+    AccountChange, ChangeError, Clock, DatabaseUrl, Fault, NewAccount, NewCredential, OpenError, Options, Outcome,
+    ProfileChange, Refused, Store,
 };
 use tempfile::TempDir;
 
@@ -169,4 +170,9 @@ pub(crate) fn new_credential(id: u32, api_key: &str, secret_key: &str) -> NewCre
         expires_at: None,
         key: None,
     }
+}
+
+/// A change of settings that decide no movement.
+pub(crate) fn settings(profile: ProfileChange) -> AccountChange {
+    AccountChange { profile, ..AccountChange::default() }
 }
