@@ -89,6 +89,7 @@ impl Model {
                 }
                 return Ok((Kind::Status, i128::from(status.code())));
             }
+            other => panic!("{other:?} is never asked for here"),
         };
         let amount = i128::from(given.units());
         let available = self.posted() + self.limit();
@@ -135,8 +136,8 @@ fn asked() -> impl Strategy<Value = Asked> {
         3 => (signed, reason()).prop_map(|(amount, reason)| {
             Asked::Plain(Movement::Adjust { amount, reason: reason.unwrap_or_else(|| make::reason("counted")) })
         }),
-        3 => (limit, reason()).prop_map(|(credit_limit, reason)| Asked::Plain(Movement::Limit { credit_limit, reason })),
-        2 => (status, reason()).prop_map(|(status, reason)| Asked::Plain(Movement::Status { status, reason })),
+        3 => limit.prop_map(|credit_limit| Asked::Plain(Movement::Limit { credit_limit })),
+        2 => status.prop_map(|status| Asked::Plain(Movement::Status { status })),
         1 => (-1..=50_i64).prop_map(|limit| Asked::Plain(make::open(limit))),
         2 => Just(Asked::Sweep),
     ]

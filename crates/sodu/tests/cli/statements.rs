@@ -31,6 +31,7 @@ fn with_history(count: u32) -> Sodu {
         movement,
         key: Some(Key::new(&key).expect("a key")),
         reference: None,
+        reason: None,
         metadata: Metadata::default(),
         by: by.clone(),
     };

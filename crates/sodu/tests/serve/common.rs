@@ -118,7 +118,7 @@ impl Server {
     }
 
     pub(crate) fn set_status(&self, id: u32, status: Status) {
-        self.act(id, Movement::Status { status, reason: None });
+        self.act(id, Movement::Status { status });
     }
 
     pub(crate) fn act(&self, id: u32, movement: Movement) {
@@ -128,6 +128,7 @@ impl Server {
             movement,
             key: Some(Key::new(&format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed))).expect("a key")),
             reference: None,
+            reason: None,
             metadata: Metadata::default(),
             by: actor(),
         };

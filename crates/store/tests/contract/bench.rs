@@ -75,7 +75,7 @@ impl Bench {
     }
 
     pub(crate) fn posted(&self, id: u32) -> String {
-        self.store.account(account(id)).expect("an account").posted.decimal(2)
+        self.store.account(account(id)).expect("an account").posted.decimal(2).to_string()
     }
 
     pub(crate) fn verify(&self) -> Vec<String> {
@@ -140,6 +140,7 @@ pub(crate) fn command(id: u32, movement: Movement, with_key: &str) -> Command {
         movement,
         key: (!with_key.is_empty()).then(|| key(with_key)),
         reference: None,
+        reason: None,
         metadata: Metadata::default(),
         by: actor(),
     }

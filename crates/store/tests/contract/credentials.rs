@@ -11,11 +11,11 @@ fn key_and_secret_open_their_account_also_after_a_restart() {
     bench.open(9999);
     bench.credential(9999, "KEY", "0123456789ABCDEF").expect("a credential");
     let bench = bench.reopened();
-    let grant = bench.store.authenticate("KEY", "0123456789ABCDEF").expect("the right pair");
+    let grant = bench.store.authenticate("KEY", "0123456789ABCDEF", bench.store.now()).expect("the right pair");
     assert_eq!(grant.account.id, account(9999));
     assert!(grant.is_live(bench.store.now()) && grant.admits([203, 0, 113, 7].into()));
     for (api_key, secret_key) in [("KEY", "0123456789abcdef"), ("key", "0123456789ABCDEF"), ("KEY", ""), ("", "")] {
-        assert!(bench.store.authenticate(api_key, secret_key).is_none(), "{api_key} {secret_key}");
+        assert!(bench.store.authenticate(api_key, secret_key, bench.store.now()).is_none(), "{api_key} {secret_key}");
     }
 }
 
@@ -32,7 +32,7 @@ fn several_credentials_overlap_and_each_is_narrowed_by_itself() {
     };
     run(bench.store.add_credential(narrowed)).expect("a credential");
     let check = |bench: &Bench| {
-        let grant = bench.store.authenticate("NEW", "FEDCBA9876543210").expect("the right pair");
+        let grant = bench.store.authenticate("NEW", "FEDCBA9876543210", bench.store.now()).expect("the right pair");
         assert!(grant.admits([203, 0, 113, 9].into()));
         assert!(grant.admits("::ffff:203.0.113.9".parse().expect("an address")));
         assert!(grant.admits("2001:db8::1".parse().expect("an address")));
@@ -46,12 +46,16 @@ fn several_credentials_overlap_and_each_is_narrowed_by_itself() {
     let revoke = CredentialChange { revoke: true, ..CredentialChange::default() };
     run(bench.store.change_credential(account(1), "OLD", revoke)).expect("revoked");
     let is_live = |bench: &Bench| {
-        bench.store.authenticate("OLD", "0123456789ABCDEF").expect("the pair is right").is_live(bench.store.now())
+        bench
+            .store
+            .authenticate("OLD", "0123456789ABCDEF", bench.store.now())
+            .expect("the pair is right")
+            .is_live(bench.store.now())
     };
     assert!(!is_live(&bench));
     let widen = CredentialChange { cidrs: Some(Vec::new()), expires_at: Some(None), ..CredentialChange::default() };
     run(bench.store.change_credential(account(1), "NEW", widen)).expect("widened");
-    let grant = bench.store.authenticate("NEW", "FEDCBA9876543210").expect("the right pair");
+    let grant = bench.store.authenticate("NEW", "FEDCBA9876543210", bench.store.now()).expect("the right pair");
     assert!(grant.admits([198, 51, 100, 1].into()) && grant.is_live(Time::from_micros(i64::MAX)));
     drop(grant);
     let bench = bench.reopened();
@@ -88,7 +92,7 @@ fn a_repeated_issue_makes_one_credential() {
     assert!(!replayed);
     let (again, replayed) = run(bench.store.add_credential(made("SECOND"))).expect("the same");
     assert_eq!((again, replayed), (first, true));
-    assert!(bench.store.authenticate("SECOND", "0123456789ABCDEF").is_none());
+    assert!(bench.store.authenticate("SECOND", "0123456789ABCDEF", bench.store.now()).is_none());
     let imported = NewCredential { is_imported: true, ..made("THIRD") };
     assert_eq!(run(bench.store.add_credential(imported)), Err(ChangeError::KeyReused));
 }
@@ -101,6 +105,10 @@ fn the_last_use_is_known_to_the_minute() {
     let used = |bench: &Bench| bench.store.credentials(account(1)).expect("no fault")[0].last_used_at;
     assert_eq!(used(&bench), None);
     bench.pass(90_000_000);
-    bench.store.authenticate("KEY", "0123456789ABCDEF").expect("the pair").note_use(bench.store.now());
+    bench
+        .store
+        .authenticate("KEY", "0123456789ABCDEF", bench.store.now())
+        .expect("the pair")
+        .note_use(bench.store.now());
     assert_eq!(used(&bench), Some(Time::from_micros(START + 60_000_000)));
 }

@@ -144,6 +144,7 @@ impl Model {
             }
             Movement::Status { status, .. } => Ok((Kind::Status, i64::from(status.code()))),
             Movement::Open { .. } => Err(Refusal::AccountExists),
+            other => panic!("{other:?} is never asked for here"),
         }
     }
 
@@ -240,9 +241,9 @@ fn ask() -> impl Strategy<Value = Ask> {
             Asked::Plain(Movement::Adjust { amount: units(amount), reason: reason("counted") })
         }),
         2 => (-1..=300_i64).prop_map(|limit| {
-            Asked::Plain(Movement::Limit { credit_limit: units(limit), reason: None })
+            Asked::Plain(Movement::Limit { credit_limit: units(limit) })
         }),
-        1 => status.prop_map(|status| Asked::Plain(Movement::Status { status, reason: None })),
+        1 => status.prop_map(|status| Asked::Plain(Movement::Status { status })),
         1 => Just(Asked::Sweep),
     ];
     let id = prop_oneof![9 => 1..=3_u32, 1 => Just(4_u32)];

@@ -107,13 +107,13 @@ fn what_names_no_account_or_reuses_a_key_burns_nothing() {
 fn limits_and_statuses_decide_from_their_own_entry_on() {
     let bench = Bench::new();
     bench.open(1);
-    let limit = |figure: &str| Movement::Limit { credit_limit: minor(figure), reason: None };
+    let limit = |figure: &str| Movement::Limit { credit_limit: minor(figure) };
     bench.submit(1, limit("50"), "").expect("a limit");
     bench.charge(1, "50", "a").expect("within the limit");
     bench.submit(1, limit("10"), "").expect("below what is used");
     let refused = bench.charge(1, "0.01", "b").expect_err("over the limit");
     assert_eq!(refused.refusal, Refusal::InsufficientCredit { available: minor("-40"), amount: minor("0.01") });
-    let status = |status| Movement::Status { status, reason: Some(reason("asked for")) };
+    let status = |status| Movement::Status { status };
     bench.submit(1, status(Status::Locked), "").expect("locked");
     assert_eq!(bench.charge(1, "1", "c").expect_err("locked").refusal, Refusal::AccountLocked);
     bench.topup(1, "50", "d").expect("a locked account takes money");
@@ -130,8 +130,7 @@ fn an_account_with_money_is_not_closed() {
     let bench = Bench::new();
     bench.open(1);
     bench.topup(1, "1", "t").expect("a top-up");
-    let refused =
-        bench.submit(1, Movement::Status { status: Status::Closed, reason: None }, "").expect_err("not empty");
+    let refused = bench.submit(1, Movement::Status { status: Status::Closed }, "").expect_err("not empty");
     assert_eq!(refused.refusal, Refusal::AccountNotEmpty { posted: minor("1"), held: minor("0") });
 }
 
