@@ -6,10 +6,13 @@
 
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows panics, which is the failure it should be")]
 
+mod book;
 mod canonical;
 mod content;
 mod fold;
+mod holds;
 mod make;
 mod model;
 mod scenarios;
 mod script;
+mod transfers;
