@@ -11,6 +11,7 @@ mod canonical;
 mod content;
 mod fold;
 mod holds;
+mod lies;
 mod make;
 mod model;
 mod scenarios;
