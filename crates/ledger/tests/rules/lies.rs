@@ -160,6 +160,10 @@ fn every_kind_carries_what_it_carries_and_nothing_else() {
             None => lies.push(("an end", Entry { expires_at: end, ..truth.clone() })),
             Some(_) => {
                 lies.push(("no end", Entry { expires_at: None, ..truth.clone() }));
+                let last = truth.at.micros() + 366 * 86_400_000_000;
+                let longest = Entry { expires_at: Some(make::time(last)), ..truth.clone() };
+                assert_eq!(fate(&before, longest), Ok(()), "{truth:?}");
+                lies.push(("no end in a year", Entry { expires_at: Some(make::time(last + 1)), ..truth.clone() }));
                 lies.push(("an end at once", Entry { expires_at: Some(truth.at), ..truth.clone() }));
             }
         }
@@ -178,7 +182,8 @@ fn every_kind_carries_what_it_carries_and_nothing_else() {
                 }
             }
         }
-        if truth.kind == Kind::Expire {
+        let arrives = truth.kind == Kind::Transfer && truth.amount > make::minor(0);
+        if truth.kind == Kind::Expire || arrives {
             lies.push(("a key of its own", Entry { key: key.clone(), content, ..truth.clone() }));
         } else {
             let keyed = Entry { key: key.clone(), content, ..truth.clone() };
@@ -190,6 +195,18 @@ fn every_kind_carries_what_it_carries_and_nothing_else() {
         for (what, lie) in lies {
             assert_eq!(fate(&before, lie), Err(Broken::Form), "{what} in {truth:?}");
         }
+    }
+}
+
+#[test]
+fn only_an_expiry_is_written_after_it_took_effect() {
+    let before = ninth(10, Status::Active);
+    for truth in truths() {
+        let late = Entry { recorded_at: make::time(6), ..truth.clone() };
+        let is_late = if truth.kind == Kind::Expire { Ok(()) } else { Err(Broken::Time) };
+        assert_eq!(fate(&before, late), is_late, "{truth:?}");
+        let early = Entry { recorded_at: make::time(4), ..truth.clone() };
+        assert_eq!(fate(&before, early), Err(Broken::Time), "{truth:?}");
     }
 }
 
