@@ -10,6 +10,7 @@ mod book;
 mod canonical;
 mod content;
 mod fold;
+mod goldens;
 mod holds;
 mod lies;
 mod make;
