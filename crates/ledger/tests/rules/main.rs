@@ -9,12 +9,14 @@
 mod book;
 mod canonical;
 mod content;
+mod draw;
 mod fold;
 mod goldens;
 mod holds;
 mod lies;
 mod make;
 mod model;
+mod naive;
 mod scenarios;
 mod script;
 mod transfers;
