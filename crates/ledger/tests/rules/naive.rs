@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use ledger::{
-    Command, Currency, Key, Kind, Metadata, Minor, Movement, Named, Reason, Reference, Refusal, Status, Time,
+    Command, Currency, Entry, Hold, Key, Kind, Metadata, Minor, Movement, Named, Reason, Reference, Refusal, Status,
+    Time,
 };
 
 /// The greatest figure: a quarter of i64, written out.
@@ -55,6 +56,18 @@ pub(crate) struct Naive {
     keys: BTreeMap<(u32, Key), Used>,
     /// How long a refusal uses its key up; for ever where it is not said.
     pub(crate) refusal_us: Option<i64>,
+}
+
+impl Event {
+    /// Whether `entry` says the same.
+    pub(crate) fn is_told_by(&self, entry: &Entry) -> bool {
+        let is_setting = matches!(entry.kind, Kind::Open | Kind::Limit | Kind::Status);
+        let amount = if is_setting { 0 } else { self.amount };
+        let of = entry.target.map(|target| (target.account.get(), target.number));
+        (entry.kind, units(entry.amount), of, entry.expires_at.map(Time::micros))
+            == (self.kind, amount, self.of, self.end)
+            && (entry.at.micros(), entry.recorded_at.micros()) == (self.at, self.recorded_at)
+    }
 }
 
 impl Naive {
@@ -128,6 +141,13 @@ impl Naive {
         let held = self.holds(id, at).filter(|&(_, end, _)| end > at).map(|(.., left)| left).sum();
         let status = u8::try_from(last(&[Kind::Status])).ok().and_then(Status::from_code).expect("a status");
         Some((figure(posted), figure(held), figure(last(&[Kind::Open, Kind::Limit])), status))
+    }
+
+    /// The open holds with their ends and what is left of them, as of `at`.
+    pub(crate) fn open_holds(&self, id: u32, at: i64) -> Vec<Hold> {
+        let open = self.holds(id, at).filter(|&(_, end, left)| left > 0 && end > at);
+        open.map(|(number, end, left)| Hold { number, left: figure(left), expires_at: Time::from_micros(end) })
+            .collect()
     }
 
     /// Holds with their ends and what is left of them, by what had happened up to `at`.

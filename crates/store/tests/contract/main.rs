@@ -4,5 +4,9 @@ mod accounts;
 mod bench;
 mod credentials;
 mod disk;
+#[path = "../../../ledger/tests/rules/draw.rs"]
+mod draw;
 mod model;
 mod movements;
+#[path = "../../../ledger/tests/rules/naive.rs"]
+mod naive;
