@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{AccountId, Currency, Entry, Hash, Kind, Minor, Status, Time, canonical};
+use crate::{AccountId, Currency, Entry, Hash, Kind, Lifetime, Minor, Status, Time, canonical};
 
 /// An account right after one of its entries.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,7 +64,8 @@ impl Account {
         if entry.account != self.id || entry.number != expected {
             return Err(Broken::Number { expected });
         }
-        if entry.at < self.at || entry.recorded_at < entry.at {
+        let is_late = entry.recorded_at > entry.at && entry.kind != Kind::Expire;
+        if entry.at < self.at || entry.recorded_at < entry.at || is_late {
             return Err(Broken::Time);
         }
         if (entry.kind == Kind::Open) != (entry.number == 1) {
@@ -192,9 +193,11 @@ fn check_form(entry: &Entry) -> Result<(), Broken> {
         None => !names_own && entry.kind != Kind::Transfer,
     };
     let ends = entry.kind == Kind::Hold || entry.kind == Kind::Extend;
-    let end_fits = entry.expires_at.map_or(!ends, |end| ends && end > entry.at);
+    let latest = Lifetime::LONGEST.after(entry.at);
+    let end_fits = entry.expires_at.map_or(!ends, |end| ends && end > entry.at && end <= latest);
     let is_opening = entry.kind == Kind::Open;
-    let by_itself = entry.kind == Kind::Expire;
+    // Nobody commanded an expiry, and what arrives from another account was commanded there.
+    let by_itself = entry.kind == Kind::Expire || (entry.kind == Kind::Transfer && entry.amount > Minor::ZERO);
     let is_known = entry.key.is_some() == entry.content.is_some() && !(by_itself && entry.key.is_some());
     let reasoned = entry.kind != Kind::Adjust || entry.reason.is_some();
     if target_fits && end_fits && is_known && reasoned && entry.currency.is_some() == is_opening {
@@ -212,7 +215,8 @@ pub enum Broken {
         /// The number that should have come.
         expected: u64,
     },
-    /// It takes effect before the entry before it, or was written before it took effect.
+    /// It takes effect before the entry before it, or was written before it took effect, or after that though it is no
+    /// expiry.
     Time,
     /// The first entry is no opening, or a later one is.
     NoOpening,
@@ -246,7 +250,7 @@ impl fmt::Display for Broken {
                 write!(f, "entry {expected} should stand here: one is missing, doubled or out of place")
             }
             Broken::Time => {
-                f.write_str("its time is earlier than the entry before it, or later than when it was written")
+                f.write_str("its time is earlier than the entry before it, or not the one at which it was written")
             }
             Broken::NoOpening => f.write_str("an account's first entry, and only that, is its opening"),
             Broken::Limit => f.write_str("the credit limit differs without an entry that sets it"),

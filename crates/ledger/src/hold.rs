@@ -10,6 +10,9 @@ impl Lifetime {
     /// The longest, in seconds.
     pub const MAX: u32 = 366 * 24 * 60 * 60;
 
+    /// The longest there is.
+    pub const LONGEST: Lifetime = Lifetime(Lifetime::MAX);
+
     /// One hour: what a hold has unless it is given another.
     pub const HOUR: Lifetime = Lifetime(3600);
 

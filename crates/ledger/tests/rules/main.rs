@@ -6,10 +6,17 @@
 
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows panics, which is the failure it should be")]
 
+mod book;
 mod canonical;
 mod content;
+mod draw;
 mod fold;
+mod goldens;
+mod holds;
+mod lies;
 mod make;
 mod model;
+mod naive;
 mod scenarios;
 mod script;
+mod transfers;

@@ -157,7 +157,7 @@ async fn what_does_not_exist_is_404() {
     api.call("DELETE", "/v1/accounts/1/credentials/ABC", &[], "").await.problem(404, "unknown_credential");
     api.patch("/v1/accounts/1/credentials/ABC", r#"{"label":"x"}"#).await.problem(404, "unknown_credential");
     api.post("/v1/accounts", "c", r#"{"name":"A","currency":"XYZ"}"#).await.problem(404, "unknown_currency");
-    for path in ["/", "/v1", "/v1/account", "/v1/accounts/1/holds", "/v1/accounts/1/keys/topup-1"] {
+    for path in ["/", "/v1", "/v1/account", "/v1/accounts/1/hold", "/v1/accounts/1/keys", "/v1/accounts/1/holds/2"] {
         api.get(path).await.problem(404, "not_found");
     }
 }

@@ -88,7 +88,7 @@ async fn the_balance_has_the_names_that_esms_clients_know() {
     let api = Api::with_account().await;
     let expected = json!({
         "user_id": 1, "balance": "100", "posted": "100", "held": "0", "available": "600", "credit_limit": "500",
-        "currency": "VND", "status": "active", "last_entry": 2
+        "currency": "VND", "status": "active", "last_entry": 2, "at": "2026-07-29T07:00:00.000000Z"
     });
     assert_eq!(api.get("/v1/accounts/1/balance").await.expect(200).json, expected);
 }

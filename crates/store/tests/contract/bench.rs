@@ -39,6 +39,15 @@ impl Bench {
         Bench { store, time: self.time, folder: self.folder }
     }
 
+    /// The same with a second currency, which no interface makes yet.
+    pub(crate) fn with_dollars(self) -> Bench {
+        self.store.close();
+        let shell = rusqlite::Connection::open(self.path()).expect("the database");
+        shell.execute_batch("INSERT INTO currencies VALUES (1, 'USD', 2, 2)").expect("a second currency");
+        drop(shell);
+        self.reopened()
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("sodu.db")
     }

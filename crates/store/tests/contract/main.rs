@@ -5,6 +5,10 @@ mod audit;
 mod bench;
 mod credentials;
 mod disk;
+#[path = "../../../ledger/tests/rules/draw.rs"]
+mod draw;
 mod model;
 mod movements;
+#[path = "../../../ledger/tests/rules/naive.rs"]
+mod naive;
 mod operators;

@@ -122,8 +122,8 @@ fn lapsed_refusals_are_removed_as_fast_as_keys_are_burnt() {
     (1..=3).for_each(|id| drop(bench.open(id)));
     // A thousand of each account are kept within a second.
     let burn = |round: u32| {
-        let charges = (0..3_000_u32)
-            .map(|n| command(1 + n % 3, Movement::Charge { amount: vnd("1") }, &format!("{round}-{n}")));
+        let charges =
+            (0..3_000_u32).map(|n| command(1 + n % 3, Movement::Charge { amount: vnd("1") }, &format!("{round}-{n}")));
         bench.pass(1_000_000);
         run(bench.store.submit(charges.collect())).expect("no fault")
     };
