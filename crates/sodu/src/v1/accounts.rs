@@ -54,7 +54,7 @@ pub(super) async fn open(
     let (id, entry) = (outcome.entry.account, &outcome.entry);
     let profile = profile(&api, id).await?;
     let now = api.account(id)?;
-    let account = show::account(show::figures_after(entry, currency), &profile, &now);
+    let account = show::account(show::figures_after(entry, currency), &profile, &now, api.store.open_hold_count(id));
     let status = if outcome.replayed { StatusCode::OK } else { StatusCode::CREATED };
     let location: [(HeaderName, String); 1] = [(header::LOCATION, format!("/v1/accounts/{id}"))];
     let shape = json!({ "account": account, "entry": show::entry(entry, currency), "replayed": outcome.replayed });
@@ -70,7 +70,7 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Value>
     let page = api.read(move |store| store.profiles(wanted.as_deref(), after, limit)).await?;
     let shown = |profile: &Profile| {
         let now = api.store.account(profile.id)?;
-        Some(json!(show::account(show::figures(&now), profile, &now)))
+        Some(json!(show::account(show::figures(&now), profile, &now, api.store.open_hold_count(now.id))))
     };
     let accounts: Vec<Value> = page.items.iter().filter_map(shown).collect();
     Ok(Json(json!({ "accounts": accounts, "next_cursor": page.next.map(|id| id.to_string()) })))
@@ -147,10 +147,8 @@ fn expected(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 async fn whole(api: &Api, now: &AccountNow) -> Result<Response, Problem> {
     let profile = profile(api, now.id).await?;
     let etag: [(HeaderName, String); 1] = [(header::ETAG, format!("\"{}\"", settings_version(&profile, now)))];
-    let mut shape = json!(show::account(show::figures(now), &profile, now));
-    // Their sum is what is held.
-    shape["open_holds"] = api.store.open_hold_count(now.id).into();
-    Ok((etag, Json(shape)).into_response())
+    let shape = show::account(show::figures(now), &profile, now, api.store.open_hold_count(now.id));
+    Ok((etag, Json(json!(shape))).into_response())
 }
 
 /// What a PATCH asks for.

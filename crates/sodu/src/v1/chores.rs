@@ -79,7 +79,7 @@ fn absolute(name: &str, file: String) -> Result<PathBuf, Problem> {
 fn new_file(name: &str, file: String) -> Result<PathBuf, Problem> {
     let file = absolute(name, file)?;
     if file.exists() {
-        let detail = format!("{} exists already and is never overwritten; name a new file.", file.display());
+        let detail = format!("{} exists already; sodu never overwrites a file, so name a new one.", file.display());
         return Err(Problem::new(Slug::FileExists, detail));
     }
     Ok(file)

@@ -109,10 +109,12 @@ pub(super) struct Account<'a> {
     opened_at: Instant,
     shows_available: bool,
     metered: bool,
+    /// How many holds are open; what is left of them together is `held`.
+    open_holds: usize,
 }
 
 /// `figures` with the settings and what people call the account.
-pub(super) fn account<'a>(figures: Figures, profile: &'a Profile, now: &AccountNow) -> Account<'a> {
+pub(super) fn account<'a>(figures: Figures, profile: &'a Profile, now: &AccountNow, open_holds: usize) -> Account<'a> {
     Account {
         figures,
         name: &profile.name,
@@ -120,6 +122,7 @@ pub(super) fn account<'a>(figures: Figures, profile: &'a Profile, now: &AccountN
         opened_at: Instant(profile.opened_at),
         shows_available: now.shows_available,
         metered: now.metered,
+        open_holds,
     }
 }
 

@@ -43,7 +43,12 @@ fn a_balance_may_be_negative_or_shown_with_its_credit() {
     let balance = |server: &Server| server.ask(call("K7", "S7")).body;
     assert_eq!(balance(&server), r#"{"Balance":-13,"CodeResponse":"100","UserID":7}"#, "rounded down");
     let change = store::ProfileChange { shows_available: Some(true), ..Default::default() };
-    block_on(server.store.change_profile(actor(), AccountId::new(7).expect("an id"), change)).expect("changed");
+    block_on(server.store.change_account(
+        actor(),
+        AccountId::new(7).expect("an id"),
+        store::AccountChange { profile: change, ..store::AccountChange::default() },
+    ))
+    .expect("changed");
     assert_eq!(balance(&server), r#"{"Balance":999987,"CodeResponse":"100","UserID":7}"#);
 }
 

@@ -155,8 +155,11 @@ fn a_stop_answers_what_was_asked_before_and_refuses_what_comes_after() {
     stopping.join().expect("it stops");
     assert_eq!(asked.rest(), "");
     assert!(std::net::TcpStream::connect(public).is_err(), "nobody listens any more");
-    let change =
-        store.change_profile(actor(), ledger::AccountId::new(9999).expect("an id"), store::ProfileChange::default());
+    let change = store.change_account(
+        actor(),
+        ledger::AccountId::new(9999).expect("an id"),
+        store::AccountChange { profile: store::ProfileChange::default(), ..store::AccountChange::default() },
+    );
     assert_eq!(block_on(change), Err(store::ChangeError::Fault(store::Fault::Stopping)), "the ledger is closed");
 }
 

@@ -22,8 +22,12 @@ fn metrics_tell_what_was_answered_and_what_the_ledger_does() {
     server.ask(get(&legacy("xml", API_KEY, SECRET_KEY)));
     server.ask(get("/nowhere"));
     let change = store::ProfileChange { metered: Some(true), ..Default::default() };
-    block_on(server.store.change_profile(actor(), ledger::AccountId::new(9999).expect("an id"), change))
-        .expect("changed");
+    block_on(server.store.change_account(
+        actor(),
+        ledger::AccountId::new(9999).expect("an id"),
+        store::AccountChange { profile: change, ..store::AccountChange::default() },
+    ))
+    .expect("changed");
     server.ops("/healthz");
     let response = server.ops("/metrics");
     assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));

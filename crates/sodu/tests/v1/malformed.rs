@@ -156,7 +156,7 @@ async fn every_mistake_is_named() {
         ),
         ("POST", "/v1/accounts/1/credentials", r#"{"expires_at":"soon"}"#, "\"expires_at\": \"soon\" is no time"),
         ("PATCH", "/v1/accounts/1/credentials/A", r#"{"revoked":true}"#, "unknown member \"revoked\""),
-        ("POST", "/v1/verify", r#"{"fast":true}"#, "unknown member \"fast\"; this route takes none"),
+        ("POST", "/v1/verify", r#"{"fast":true}"#, "unknown member \"fast\"; this route takes save, against"),
         ("POST", "/v1/backup", "{}", "the member \"file\" (a string) is missing"),
         ("POST", "/v1/backup", r#"{"file":"backup.db"}"#, "\"file\" must be an absolute path"),
     ];

@@ -14,7 +14,8 @@ async fn opening_answers_with_the_account_and_its_first_entry() {
         "account": {
             "id": 9999, "name": "Công ty ABC", "external_id": "crm-7", "opened_at": "2026-07-29T07:00:00.000000Z",
             "currency": "VND", "status": "active", "balance": "0", "posted": "0", "held": "0",
-            "available": "500.5", "credit_limit": "500.5", "shows_available": false, "metered": false, "last_entry": 1
+            "available": "500.5", "credit_limit": "500.5", "shows_available": false, "metered": false, "last_entry": 1,
+            "open_holds": 0
         },
         "entry": {
             "account": 9999, "number": 1, "kind": "open", "amount": "0", "posted_after": "0", "held_after": "0",
@@ -102,7 +103,7 @@ async fn a_patch_sets_what_it_names_and_leaves_the_rest() {
     let expected = json!({
         "id": 1, "name": "First", "external_id": "x", "opened_at": "2026-07-29T07:00:00.000000Z", "currency": "VND",
         "status": "locked", "balance": "100", "posted": "100", "held": "0", "available": "150", "credit_limit": "50",
-        "shows_available": true, "metered": true, "last_entry": 4
+        "shows_available": true, "metered": true, "last_entry": 4, "open_holds": 0
     });
     assert_eq!(changed, expected);
     let entries = api.get("/v1/accounts/1/entries?cursor=2").await.expect(200).json;
