@@ -1,8 +1,8 @@
 //! The operator's side: `/v1`, health and metrics, on a TCP listener and on a Unix socket beside the database.
 //!
 //! Over TCP an operator shows a token, which `v1` checks. The socket needs none: only the user who owns the database may
-//! connect (mode 0600), and the kernel says who calls, which is what entries record. Runs on a runtime of its own, so
-//! that no operator slows an eSMS client down.
+//! connect (mode 0600), and the kernel says who calls, which is what entries record. Runs on threads of its own, so that no
+//! operator slows an eSMS client down.
 
 mod actor;
 mod connection;
@@ -13,6 +13,7 @@ use std::future::Future;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
@@ -45,6 +46,9 @@ pub(crate) struct Ops {
     stop: watch::Sender<bool>,
     /// Closed when the last connection is.
     open: mpsc::Receiver<()>,
+    /// The thread of the socket, and what tells it to end.
+    lane: JoinHandle<()>,
+    end: watch::Sender<bool>,
 }
 
 impl Ops {
@@ -58,16 +62,16 @@ impl Ops {
             .build()?;
         let guard = runtime.enter();
         let (stop, stopped) = watch::channel(false);
+        let (end, ended) = watch::channel(false);
         let (held, open) = mpsc::channel(1);
         let visit = Visit { timeout: config.idle_timeout, stopped, held };
         let tcp = tokio::net::TcpListener::from_std(doors.tcp)?;
-        let unix = tokio::net::UnixListener::from_std(doors.unix)?;
         let api = v1::router(node.store.clone(), Arc::clone(&node.metrics), node.time_zone.clone());
         let router = health::beside(api, node);
         runtime.spawn(accept_tcp(tcp, doors.tls.map(TlsAcceptor::from), router.clone(), visit.clone()));
-        runtime.spawn(accept_unix(unix, router, visit));
+        let lane = lane(doors.unix, router, visit, ended)?;
         drop(guard);
-        Ok(Ops { runtime, stop, open })
+        Ok(Ops { runtime, stop, open, lane, end })
     }
 
     /// Runs `future` on this side's runtime and waits for it.
@@ -89,8 +93,34 @@ impl Ops {
         if self.runtime.block_on(all_closed).is_err() {
             warn!("operators were still being answered when the time for a stop was over");
         }
+        self.end.send_replace(true);
+        if self.lane.join().is_err() {
+            warn!("the thread of the socket had panicked");
+        }
         self.runtime.shutdown_background();
     }
+}
+
+/// Serves the socket on a thread of its own. The programs beside the server that charge message by message come in here: on
+/// one thread a lone charge is read, committed and answered without waking another, which costs as much as the sync does.
+fn lane(
+    unix: UnixListener,
+    router: axum::Router,
+    visit: Visit,
+    mut ended: watch::Receiver<bool>,
+) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("socket".into()).spawn(move || {
+        runtime.block_on(async {
+            match tokio::net::UnixListener::from_std(unix) {
+                Ok(unix) => accept_unix(unix, router, visit).await,
+                Err(error) => warn!(%error, "the socket beside the database cannot be served"),
+            }
+            // Connections go on meanwhile; an error means that nobody is left to say so.
+            let _ = ended.wait_for(|ended| *ended).await;
+        });
+        runtime.shutdown_background();
+    })
 }
 
 async fn accept_tcp(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>, router: axum::Router, visit: Visit) {

@@ -317,6 +317,8 @@ impl Store {
             shared.queue_len.fetch_sub(len, Ordering::Relaxed);
             return Err(Fault::QueueFull);
         }
+        // Whoever else is about gets to the queue meanwhile, and shares a commit.
+        tokio::task::yield_now().await;
         let guard = PanicGuard(shared);
         let alone = writer::commit_alone(&self.inner.desk, shared, job);
         drop(guard);

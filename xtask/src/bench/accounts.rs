@@ -12,14 +12,15 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::json;
 
-use crate::http::Address;
+use crate::http::{Address, Request};
 use crate::operator::{Account, Operator, get_balance_body};
 use crate::programs;
 use crate::random::Random;
 use crate::server::{self, Server, Setup};
 
-/// So many callers at once fill the ledger: each of its commits then takes what all of them sent.
-const CALLERS: u32 = 128;
+/// So many callers at once fill the ledger, with so many accounts a request.
+const CALLERS: u32 = 2;
+const STEP: u64 = 1000;
 /// How many bodies the load generator has in memory; it sends them in turn.
 const BODIES_MAX: u64 = 400_000;
 
@@ -78,17 +79,31 @@ fn make(binary: &Path, accounts: u64, kept: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Opens accounts, each with its key pair and a top-up, until there are enough.
+/// Imports accounts, each with its key pair and its money, until there are enough.
 fn open(socket: &Address, next: &AtomicU64, accounts: u64) -> Result<()> {
     let mut operator = Operator::open(socket)?;
     loop {
-        let id = next.fetch_add(1, Ordering::SeqCst);
-        if id > accounts {
+        let first = next.fetch_add(STEP, Ordering::SeqCst);
+        if first > accounts {
             return Ok(());
         }
-        operator.open_account(&account(id))?;
-        let path = format!("/v1/accounts/{id}/topups");
-        let answer = operator.post(&path, "first-topup", &json!({ "amount": "36693" }))?;
-        ensure!(answer.status == 201, "a top-up was not made: {answer:?}");
+        let rows: Vec<_> = (first..(first + STEP).min(accounts + 1)).map(row).collect();
+        let body = json!({ "accounts": rows }).to_string();
+        let answer = operator.call(&Request { method: "POST", path: "/v1/imports", key: None, body: &body })?;
+        let outcomes = answer.body["outcomes"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let made = outcomes.iter().filter(|outcome| outcome["status"] == 201).count();
+        ensure!(made == rows.len(), "{made} of {} accounts were imported: {}", rows.len(), answer.status);
     }
+}
+
+fn row(id: u64) -> serde_json::Value {
+    let Account { api_key, secret_key, .. } = account(id);
+    json!({
+        "key": format!("account-{id}"),
+        "id": id,
+        "name": format!("account {id}"),
+        "api_key": api_key,
+        "secret_key": secret_key,
+        "balance": "36693",
+    })
 }
