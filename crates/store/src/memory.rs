@@ -3,18 +3,15 @@
 //! What lies here is the last committed and published state. About 180 bytes an account with one credential; names,
 //! labels and everything else that no read needs at once stay on disk.
 
-use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
-use std::sync::Arc;
+mod credentials;
+
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering, fence};
 
-use arc_swap::{ArcSwap, Guard};
-use ipnet::IpNet;
-use ledger::{AccountId, Currency, Minor, Status, Time};
-use subtle::ConstantTimeEq;
+use ledger::{AccountId, Currency, Minor, Status};
 
+use crate::AccountNow;
 use crate::index::Index;
-use crate::{AccountNow, digest};
+pub(crate) use credentials::{CredentialSlot, Credentials, Limits};
 
 /// The published figures of every account.
 pub(crate) struct Accounts {
@@ -200,163 +197,6 @@ fn to_index(slot: u32) -> usize {
     usize::try_from(slot).expect("a 64-bit machine")
 }
 
-/// Every credential, found by its key; the secret is known only as a digest.
-pub(crate) struct Credentials {
-    slots: boxcar::Vec<CredentialSlot>,
-    by_key: Index,
-    hasher: RandomState,
-    /// Apart from the slots, since most credentials have none.
-    limits: boxcar::Vec<ArcSwap<Limits>>,
-}
-
-pub(crate) struct CredentialSlot {
-    digest: [u8; 32],
-    key_hash: u32,
-    /// The slot of its account.
-    pub(crate) account: u32,
-    /// Minutes since 1970 of the last use, above a bit that says whether that is still to be written.
-    used: AtomicU32,
-    /// Where its limits lie, plus one; 0 while it never had any.
-    limits: AtomicU32,
-}
-
-/// What narrows a credential.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Limits {
-    pub(crate) cidrs: Vec<IpNet>,
-    pub(crate) expires_at: Option<Time>,
-    pub(crate) revoked: bool,
-}
-
-impl Limits {
-    /// IPv4 in IPv6 clothes is compared as IPv4: a dual-stack listener sees every IPv4 caller that way.
-    pub(crate) fn admits(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.cidrs.is_empty() || self.cidrs.iter().any(|net| net.contains(&address))
-    }
-}
-
-const UNWRITTEN: u32 = 1;
-
-impl Credentials {
-    pub(crate) fn with_room(len: usize) -> Credentials {
-        let (by_key, hasher) = (Index::with_room(len), RandomState::new());
-        Credentials { slots: boxcar::Vec::new(), by_key, hasher, limits: boxcar::Vec::new() }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.slots.count()
-    }
-
-    pub(crate) fn get(&self, slot: u32) -> &CredentialSlot {
-        self.slots.get(to_index(slot)).expect("slot numbers come from this vector")
-    }
-
-    /// Adds a credential that is not there yet; its slot is the number of credentials before it.
-    pub(crate) fn add(&self, api_key: &str, digest: [u8; 32], account: u32, limits: Limits, used: Option<Time>) -> u32 {
-        let slot = self.push(api_key, digest, account, limits, used);
-        self.index_pushed();
-        slot
-    }
-
-    /// The same, but it is not found before [`Credentials::index_pushed`].
-    pub(crate) fn push(
-        &self,
-        api_key: &str,
-        digest: [u8; 32],
-        account: u32,
-        limits: Limits,
-        used: Option<Time>,
-    ) -> u32 {
-        let key_hash = self.key_hash(api_key);
-        let used = AtomicU32::new(used.map_or(0, |used| minute(used) << 1));
-        let limits = AtomicU32::new(self.kept(limits));
-        to_slot(self.slots.push(CredentialSlot { digest, key_hash, account, used, limits }))
-    }
-
-    /// Has the index find all that were pushed. Their cells are far apart: one after the other in a short loop, the
-    /// processor waits for many of them at once.
-    pub(crate) fn index_pushed(&self) {
-        for slot in to_slot(self.by_key.len())..to_slot(self.len()) {
-            self.by_key.add(self.get(slot).key_hash, slot, |slot| self.get(slot).key_hash);
-        }
-    }
-
-    /// What narrows a credential, if anything does.
-    pub(crate) fn limits(&self, slot: u32) -> Option<Guard<Arc<Limits>>> {
-        let place = self.get(slot).limits.load(Ordering::Acquire).checked_sub(1)?;
-        Some(self.limits.get(to_index(place)).expect("places come from this vector").load())
-    }
-
-    /// Replaces what narrows a credential. Only the writer calls this, after the commit.
-    pub(crate) fn set_limits(&self, slot: u32, limits: Limits) {
-        let place = &self.get(slot).limits;
-        match place.load(Ordering::Relaxed).checked_sub(1).and_then(|place| self.limits.get(to_index(place))) {
-            Some(known) => known.store(Arc::new(limits)),
-            // Release pairs with the acquire of `limits`: whoever sees the place sees what lies there.
-            None => place.store(self.kept(limits), Ordering::Release),
-        }
-    }
-
-    /// Where limits are kept, plus one; 0 where there is nothing to narrow.
-    fn kept(&self, limits: Limits) -> u32 {
-        if limits == Limits::default() { 0 } else { to_slot(self.limits.push(ArcSwap::from_pointee(limits))) + 1 }
-    }
-
-    /// The slot of the credential with this key and this secret.
-    ///
-    /// An unknown key and a wrong secret do the same work: one digest, one search, one comparison in constant time.
-    pub(crate) fn authenticate(&self, api_key: &str, secret_key: &str) -> Option<u32> {
-        let given = digest::of(api_key, secret_key);
-        let hash = self.key_hash(api_key);
-        let right = |slot: u32| {
-            let credential = self.get(slot);
-            credential.key_hash == hash && bool::from(credential.digest.ct_eq(&given))
-        };
-        let found = self.by_key.find(hash, right);
-        if found.is_none() {
-            // The comparison that an unknown key has not cost yet; its result cannot be anything but no.
-            std::hint::black_box(bool::from(given.ct_eq(&[0; 32])));
-        }
-        found
-    }
-
-    fn key_hash(&self, api_key: &str) -> u32 {
-        let [a, b, c, d, ..] = self.hasher.hash_one(api_key).to_le_bytes();
-        u32::from_le_bytes([a, b, c, d])
-    }
-}
-
-impl CredentialSlot {
-    /// Notes a use; true where this is the first in its minute and nobody has been told of one that is still unwritten.
-    pub(crate) fn note_use(&self, now: Time) -> bool {
-        let seen = self.used.load(Ordering::Relaxed);
-        let this_minute = minute(now) << 1;
-        if seen & !UNWRITTEN == this_minute {
-            return false;
-        }
-        self.used.swap(this_minute | UNWRITTEN, Ordering::Relaxed) & UNWRITTEN == 0
-    }
-
-    /// When it was last used, to the minute.
-    pub(crate) fn last_used(&self) -> Option<Time> {
-        let minutes = i64::from(self.used.load(Ordering::Relaxed) >> 1);
-        (minutes != 0).then(|| Time::from_micros(minutes * MINUTE_US))
-    }
-
-    /// The same, and the use counts as written from here on.
-    pub(crate) fn take_last_used(&self) -> Option<Time> {
-        self.used.fetch_and(!UNWRITTEN, Ordering::Relaxed);
-        self.last_used()
-    }
-}
-
-const MINUTE_US: i64 = 60_000_000;
-
-fn minute(time: Time) -> u32 {
-    u32::try_from(time.micros() / MINUTE_US).unwrap_or(0) & (u32::MAX >> 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -385,28 +225,5 @@ mod tests {
             (1..=200_000).for_each(|n| accounts.publish(slot, &figures(n)));
             reader.join().expect("the reader found every state whole");
         });
-    }
-
-    #[test]
-    fn a_use_is_told_once_until_it_is_written() {
-        let credentials = Credentials::with_room(1);
-        let slot = credentials.add("KEY", digest::of("KEY", "SECRET"), 0, Limits::default(), None);
-        let credential = credentials.get(slot);
-        let at = |minute: i64| Time::from_micros(minute * MINUTE_US + 5);
-        assert!(credential.note_use(at(10)));
-        assert!(!credential.note_use(at(10)));
-        assert!(!credential.note_use(at(11)), "the first use is still unwritten");
-        assert_eq!(credential.take_last_used(), Some(Time::from_micros(11 * MINUTE_US)));
-        assert!(credential.note_use(at(12)));
-    }
-
-    #[test]
-    fn only_key_and_secret_together_authenticate() {
-        let credentials = Credentials::with_room(0);
-        let slot = credentials.add("KEY", digest::of("KEY", "SECRET"), 3, Limits::default(), None);
-        assert_eq!(credentials.authenticate("KEY", "SECRET"), Some(slot));
-        for (key, secret) in [("KEY", "secret"), ("key", "SECRET"), ("", ""), ("KEYS", "ECRET"), ("SECRET", "KEY")] {
-            assert_eq!(credentials.authenticate(key, secret), None, "{key} {secret}");
-        }
     }
 }

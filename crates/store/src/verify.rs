@@ -142,8 +142,22 @@ impl<'a> Fold<'a> {
     /// index goes away because runs are merged meanwhile.
     fn begin_page(&mut self) -> rusqlite::Result<Transaction<'a>> {
         let transaction = self.db.unchecked_transaction()?;
-        self.keys.refresh(self.db)?;
+        match self.keys.refresh(self.db) {
+            Err(rusqlite::Error::FromSqlConversionFailure(_, _, damage)) => {
+                self.keys = Runs::default();
+                self.find(None, None, damage.to_string());
+            }
+            refreshed => refreshed?,
+        }
         Ok(transaction)
+    }
+
+    /// Where the index of keys leads; nowhere where it is damaged.
+    fn leads_to(&self, fingerprint: u128) -> rusqlite::Result<Option<i64>> {
+        match self.keys.find(self.db, fingerprint) {
+            Err(rusqlite::Error::FromSqlConversionFailure(..)) => Ok(None),
+            found => found,
+        }
     }
 
     fn check(&mut self, stored: &Stored) -> rusqlite::Result<()> {
@@ -206,7 +220,7 @@ impl<'a> Fold<'a> {
         if stored.row > self.watermark {
             return Ok(());
         }
-        if self.keys.find(self.db, fingerprint(load::scope(entry), key))? != Some(stored.row) {
+        if self.leads_to(fingerprint(load::scope(entry), key))? != Some(stored.row) {
             self.find(Some(entry.account), Some(entry.number), "its idempotency key does not lead to it".into());
         }
         Ok(())
@@ -269,7 +283,7 @@ impl<'a> Fold<'a> {
         if id > self.watermark {
             return Ok(());
         }
-        let leads_to = self.keys.find(self.db, fingerprint(Scope::Account(whose), &key))?;
+        let leads_to = self.leads_to(fingerprint(Scope::Account(whose), &key))?;
         if leads_to.is_none_or(|row| row.abs() < id) {
             self.find(account, None, format!("the key of the refusal in row {id} does not lead to it"));
         }
