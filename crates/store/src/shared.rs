@@ -67,3 +67,14 @@ impl Shared {
         waiting.try_iter().take(len_max).collect()
     }
 }
+
+/// Tells everyone when whoever works at the desk panics.
+pub(crate) struct PanicGuard<'a>(pub(crate) &'a Shared);
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.breaks("the writer panicked; this is a bug, restart and report it");
+        }
+    }
+}

@@ -16,7 +16,7 @@ use crate::holds::{Holds, OpenHold};
 use crate::memory::Accounts;
 use crate::operators::Tokens;
 use crate::own::{self, Owned};
-use crate::shared::Shared;
+use crate::shared::{PanicGuard, Shared};
 use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
 use crate::writer::{self, Desk, Job, Writer};
@@ -368,17 +368,6 @@ impl Drop for Inner {
         drop(lock(&self.queue).take());
         if let Some(writer) = lock(&self.writer).take() {
             drop(writer.join());
-        }
-    }
-}
-
-/// Tells everyone when whoever works at the desk panics.
-struct PanicGuard<'a>(&'a Shared);
-
-impl Drop for PanicGuard<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.breaks("the writer panicked; this is a bug, restart and report it");
         }
     }
 }

@@ -176,7 +176,7 @@ fn sizes() -> impl Strategy<Value = Sizes> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn every_key_leads_to_what_it_did_last(sizes in sizes(), ops in prop::collection::vec(op(), 1..120)) {

@@ -5,6 +5,7 @@ use rusqlite::Transaction;
 
 use super::{Fold, PAGE_LEN};
 use crate::digest::{Scope, fingerprint, settled};
+use crate::keys::Runs;
 use crate::load;
 use crate::rows::{self, Stored};
 
@@ -13,8 +14,22 @@ impl<'a> Fold<'a> {
     /// index goes away because runs are merged meanwhile.
     pub(super) fn begin_page(&mut self) -> rusqlite::Result<Transaction<'a>> {
         let transaction = self.db.unchecked_transaction()?;
-        self.keys.refresh(self.db)?;
+        match self.keys.refresh(self.db) {
+            Err(rusqlite::Error::FromSqlConversionFailure(_, _, damage)) => {
+                self.keys = Runs::default();
+                self.find(None, None, damage.to_string());
+            }
+            refreshed => refreshed?,
+        }
         Ok(transaction)
+    }
+
+    /// Where the index of keys leads; nowhere where it is damaged.
+    fn leads_to(&self, fingerprint: u128) -> rusqlite::Result<Option<i64>> {
+        match self.keys.find(self.db, fingerprint) {
+            Err(rusqlite::Error::FromSqlConversionFailure(..)) => Ok(None),
+            found => found,
+        }
     }
 
     /// The rows between two entries must be refusals; where none stands any more, it must have been old enough to go.
@@ -43,7 +58,7 @@ impl<'a> Fold<'a> {
         if stored.row > self.watermark {
             return Ok(());
         }
-        if self.keys.find(self.db, fingerprint(load::scope(entry), key))? != Some(stored.row) {
+        if self.leads_to(fingerprint(load::scope(entry), key))? != Some(stored.row) {
             self.find(Some(entry.account), Some(entry.number), "its idempotency key does not lead to it".into());
         }
         Ok(())
@@ -56,7 +71,7 @@ impl<'a> Fold<'a> {
             return Ok(());
         };
         // A later refund may be the newest by now.
-        if self.keys.find(self.db, settled(target))?.is_none_or(|row| row < stored.row) {
+        if self.leads_to(settled(target))?.is_none_or(|row| row < stored.row) {
             let what = format!("entry {} does not lead to it as the newest about it", target.number);
             self.find(Some(stored.entry.account), Some(stored.entry.number), what);
         }
@@ -92,7 +107,7 @@ impl<'a> Fold<'a> {
         if id > self.watermark {
             return Ok(());
         }
-        let leads_to = self.keys.find(self.db, fingerprint(Scope::Account(whose), &key))?;
+        let leads_to = self.leads_to(fingerprint(Scope::Account(whose), &key))?;
         if leads_to.is_none_or(|row| row.abs() < id) {
             self.find(account, None, format!("the key of the refusal in row {id} does not lead to it"));
         }
