@@ -1,12 +1,17 @@
 //! What every storage engine must do, run against a real database in a temporary folder.
 
 mod accounts;
+mod as_of;
 mod bench;
 mod credentials;
 mod disk;
 #[path = "../../../ledger/tests/rules/draw.rs"]
 mod draw;
+mod holds;
 mod model;
 mod movements;
 #[path = "../../../ledger/tests/rules/naive.rs"]
 mod naive;
+mod refunds;
+mod refusals;
+mod transfers;
