@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::problem::{Problem, Slug};
 use super::query::Query;
-use super::{Api, Place, show};
+use super::{Api, Place, fields, show};
 use crate::times::Bound;
 
 /// `GET …/entries?from=&to=&cursor=&limit=`: those with from ≤ at < to; a date in `to` includes that day.
@@ -27,10 +27,8 @@ pub(super) async fn list(State(api): State<Api>, place: Place, uri: Uri) -> Resu
 pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Result<Response, Problem> {
     let account = api.account(place.account)?;
     Query::read(&uri, &[])?;
-    let number: u64 = place
-        .part
-        .parse()
-        .map_err(|_| Problem::malformed("an entry is named by its number within the account, from 1"))?;
+    let number = fields::entry_number(&place.part)
+        .ok_or_else(|| Problem::malformed("an entry is named by its number within the account, from 1"))?;
     let entry = api.read(move |store| store.entry(account.id, number)).await?.ok_or_else(|| {
         let detail = format!("Account {} has no entry {number}; its last is {}.", account.id, account.number);
         Problem::new(Slug::UnknownEntry, detail)

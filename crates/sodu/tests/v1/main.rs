@@ -2,10 +2,14 @@
 //!
 //! Each test has its own database and a clock that stands still until it is moved.
 
+mod as_of;
+mod batch;
 mod chores;
 mod common;
 mod credentials;
+mod holds;
 mod malformed;
 mod refusals;
+mod settlements;
 mod shapes;
 mod socket;
