@@ -38,7 +38,7 @@ pub(crate) fn store(folder: &TempDir, clock: Arc<AtomicI64>) -> Store {
     Store::open(options(folder, clock)).expect("a new database")
 }
 
-fn options(folder: &TempDir, clock: Arc<AtomicI64>) -> Options {
+pub(crate) fn options(folder: &TempDir, clock: Arc<AtomicI64>) -> Options {
     Options {
         url: DatabaseUrl { path: folder.path().join("sodu.db") },
         create: true,

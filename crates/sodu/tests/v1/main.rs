@@ -7,6 +7,7 @@ mod batch;
 mod chores;
 mod common;
 mod credentials;
+mod crowd;
 mod holds;
 mod malformed;
 mod refusals;
