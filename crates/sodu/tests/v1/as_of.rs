@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::common::Api;
+use crate::crowd::{Connection, Served, run};
 
 #[tokio::test]
 async fn the_balance_of_an_instant_is_what_was_answered_then() {
@@ -28,6 +29,32 @@ async fn the_balance_of_an_instant_is_what_was_answered_then() {
         // The end of a hold may have been written since; it took effect then all the same.
         assert_eq!(without_number(&asked), without_number(then), "as of {at}");
     }
+}
+
+/// The clock of this server goes on whenever somebody looks at it.
+#[test]
+fn figures_and_their_instant_are_one_look_at_the_clock() {
+    let served = Served::new();
+    run(async {
+        let mut connection = Connection::open(&served.socket()).await;
+        let body = json!({ "id": 1, "name": "One", "credit_limit": "100" });
+        assert_eq!(connection.post("/v1/accounts", "o", &body).await.0, 201);
+        let body = json!({ "amount": "60", "expires_in": 1 });
+        let (_, held) = connection.post("/v1/accounts/1/holds", "h", &body).await;
+        let end = held["entry"]["expires_at"].as_str().expect("an end").to_owned();
+        let mut told = Vec::new();
+        while told.last().is_none_or(|last: &Value| last["at"].as_str() < Some(end.as_str())) {
+            told.push(connection.send("GET", "/v1/accounts/1/balance", "", String::new()).await.1);
+        }
+        for then in told {
+            let at = then["at"].as_str().expect("an instant");
+            assert_eq!(then["held"], if at < end.as_str() { "60" } else { "0" }, "at {at}");
+            let path = format!("/v1/accounts/1/balance?at={at}");
+            let asked = connection.send("GET", &path, "", String::new()).await.1;
+            assert_eq!(without_number(&asked), without_number(&then), "as of {at}");
+        }
+    });
+    served.stop();
 }
 
 fn without_number(balance: &Value) -> Value {

@@ -26,14 +26,14 @@ const COMMANDS: u64 = 10_000;
 const ACCOUNTS: u64 = 10;
 
 /// A running server whose clock goes on by a millisecond whenever somebody looks at it.
-struct Served {
+pub(crate) struct Served {
     server: Running,
     store: Store,
     _folder: TempDir,
 }
 
 impl Served {
-    fn new() -> Served {
+    pub(crate) fn new() -> Served {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = AtomicI64::new(START_US);
         let options = Options {
@@ -48,23 +48,27 @@ impl Served {
         Served { server, store, _folder: folder }
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn stop(self) {
+        self.server.stop();
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
         self.server.bound().socket.clone()
     }
 }
 
 /// One kept-alive connection.
-struct Connection(SendRequest<Full<Bytes>>);
+pub(crate) struct Connection(SendRequest<Full<Bytes>>);
 
 impl Connection {
-    async fn open(socket: &Path) -> Connection {
+    pub(crate) async fn open(socket: &Path) -> Connection {
         let stream = UnixStream::connect(socket).await.expect("a listening socket");
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
         tokio::spawn(connection);
         Connection(sender)
     }
 
-    async fn send(&mut self, method: &str, path: &str, key: &str, body: String) -> (u16, Value) {
+    pub(crate) async fn send(&mut self, method: &str, path: &str, key: &str, body: String) -> (u16, Value) {
         let request = hyper::Request::builder().method(method).uri(path).header("host", "sodu");
         let request = if key.is_empty() { request } else { request.header("idempotency-key", key) };
         self.0.ready().await.expect("an open connection");
@@ -74,7 +78,7 @@ impl Connection {
         (head.status.as_u16(), serde_json::from_slice(&bytes).expect("JSON"))
     }
 
-    async fn post(&mut self, path: &str, key: &str, body: &Value) -> (u16, Value) {
+    pub(crate) async fn post(&mut self, path: &str, key: &str, body: &Value) -> (u16, Value) {
         self.send("POST", path, key, body.to_string()).await
     }
 }
@@ -148,10 +152,10 @@ fn ten_thousand_commands_at_once_leave_every_law_intact() {
     run(crowd(&served));
     let findings = served.store.verify(&mut |_| ()).expect("no fault").findings;
     assert_eq!(findings, []);
-    served.server.stop();
+    served.stop();
 }
 
-fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Runtime::new().expect("a runtime").block_on(test);
 }
 
@@ -325,7 +329,7 @@ fn money(units: i64) -> Value {
 fn fifty_callers_with_one_key_hear_the_same_and_move_money_once() {
     let served = Served::new();
     run(fifty(&served));
-    served.server.stop();
+    served.stop();
 }
 
 async fn fifty(served: &Served) {
