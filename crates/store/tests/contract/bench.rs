@@ -47,6 +47,15 @@ impl Bench {
         Bench { store, time: self.time, folder: self.folder }
     }
 
+    /// The same with a clock that goes on by a microsecond whenever somebody looks at it.
+    pub(crate) fn with_a_clock_that_runs(self) -> Bench {
+        self.store.close();
+        let time = Arc::clone(&self.time);
+        let clock: Clock = Arc::new(move || Time::from_micros(time.fetch_add(1, Ordering::Relaxed)));
+        let store = Store::open(Options { clock, ..options(self.path(), &self.time) }).expect("the store again");
+        Bench { store, ..self }
+    }
+
     /// The same with a second currency, which no interface makes yet.
     pub(crate) fn with_dollars(self) -> Bench {
         self.store.close();

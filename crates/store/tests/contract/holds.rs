@@ -150,6 +150,29 @@ fn many_holds_that_are_due_at_once_end_in_one_commit_or_by_and_by() {
 }
 
 #[test]
+fn the_writer_ends_so_many_holds_at_a_time_that_nobody_waits_for_it() {
+    let bench = Bench::new().with_a_clock_that_runs();
+    for id in 1..=3 {
+        bench.open(id);
+        bench.topup(id, "700", "t").expect("a top-up");
+        let holds = (0..700_u32).map(|n| command(id, hold("1", 1), &format!("h{n}")));
+        assert!(run(bench.store.submit(holds.collect())).expect("no fault").iter().all(Result::is_ok));
+    }
+    bench.pass(5 * SECOND_US);
+    let number = |id| bench.store.account(account(id)).expect("an account").number;
+    until("the end of all holds", || (1..=3).all(|id| number(id) == 1_402));
+    // No two commits have the same time.
+    let mut commits = std::collections::BTreeMap::new();
+    for id in 1..=3 {
+        let ends = bench.store.entries(account(id), None, None, 702, 1_000).expect("no fault").items;
+        assert!(ends.iter().all(|entry| entry.kind == Kind::Expire));
+        ends.iter().for_each(|entry| *commits.entry(entry.recorded_at).or_insert(0) += 1);
+    }
+    assert!(commits.values().all(|len| *len <= 1_000), "{commits:?}");
+    assert_eq!(bench.verify(), [""; 0]);
+}
+
+#[test]
 fn one_commit_makes_extends_captures_and_voids_its_own_holds() {
     let bench = Bench::new();
     bench.open(1);
