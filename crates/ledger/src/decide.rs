@@ -28,6 +28,7 @@ pub struct Earlier {
 }
 
 /// A decision that is not a refusal.
+#[expect(clippy::large_enum_variant, reason = "made and taken apart at once, once a command; a box would be its cost")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// Write this entry, and with it the other side of a transfer, in one commit.

@@ -19,6 +19,9 @@ impl Store {
     /// through [`Store::open_account`].
     pub async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Result<Outcome, Refused>>, Fault> {
         let (len, request_id) = (commands.len(), self.request_id.clone());
+        if len == 0 {
+            return Ok(Vec::new());
+        }
         let perform = move |batch: &mut Batch<'_>| {
             commands.iter().map(|command| audit::perform(batch, command, request_id.as_ref())).collect()
         };

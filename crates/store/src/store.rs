@@ -161,22 +161,28 @@ impl Store {
 
     /// An account's figures of this instant.
     pub fn account(&self, id: AccountId) -> Option<AccountNow> {
-        let slot = self.shared().accounts.slot_of(id)?;
-        Some(self.account_at(slot, self.now()))
+        self.account_at(id, self.now())
     }
 
     pub(crate) fn accounts(&self) -> &Accounts {
         &self.shared().accounts
     }
 
-    fn account_at(&self, slot: u32, now: Time) -> AccountNow {
+    /// The same, where the caller tells `now` along with them: two looks at the clock are two instants, and a hold may end
+    /// between them.
+    pub fn account_at(&self, id: AccountId, now: Time) -> Option<AccountNow> {
+        let slot = self.shared().accounts.slot_of(id)?;
+        Some(self.figures_at(slot, now))
+    }
+
+    fn figures_at(&self, slot: u32, now: Time) -> AccountNow {
         self.shared().accounts.now(slot, &self.shared().holds, now)
     }
 
     /// The accounts whose balance is a metric of its own.
     pub fn metered_accounts(&self) -> Vec<AccountNow> {
         let now = self.now();
-        self.shared().accounts.metered().map(|slot| self.account_at(slot, now)).collect()
+        self.shared().accounts.metered().map(|slot| self.figures_at(slot, now)).collect()
     }
 
     /// Counters and gauges.
@@ -248,7 +254,7 @@ impl Store {
         };
         let last = Last { account: id, number: figures.number, row: figures.row };
         let entry = self.read(|db| statement::as_of(db, last, at))?;
-        let now = self.account_at(slot, at);
+        let now = self.figures_at(slot, at);
         Ok(entry.map(|entry| AccountNow {
             posted: entry.posted_after,
             held: entry.held_after.minus(due).expect("holds that are still open were open then"),

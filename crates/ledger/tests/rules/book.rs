@@ -104,7 +104,7 @@ impl Book {
             |later: &&Entry| later.kind != Kind::Transfer && later.target.is_some_and(|target| target.number == number);
         let about = || entries.iter().filter(about);
         if entry.kind == Kind::Hold {
-            let end = || about().last().expect("something ended it");
+            let end = || about().next_back().expect("something ended it");
             return Some(match self.hold(entry) {
                 Some(hold) => Subject::Open(hold),
                 None => Subject::Ended { number, by: end().kind, at: end().at },

@@ -121,7 +121,7 @@ impl Drawn {
             let mut again = index.get(recent).clone();
             again.by = actor(self.by);
             if respell {
-                respelled(&mut again.movement, said, again.account);
+                name_by_key(&mut again.movement, model, again.account.get());
             }
             return again;
         }
@@ -169,19 +169,24 @@ impl Drawn {
     }
 }
 
-/// Names by its key what was named by number, or the other way round, where it is known how.
-fn respelled(movement: &mut Movement, said: &[Command], account: AccountId) {
+/// Names by its key what was named by number, where a key made it.
+fn name_by_key(movement: &mut Movement, model: &Naive, account: u32) {
     let named = match movement {
         Movement::Extend { hold, .. } | Movement::Capture { hold, .. } | Movement::Void { hold } => hold,
         Movement::Refund { charge, .. } => charge,
-        _ => return,
+        Movement::Open { .. }
+        | Movement::Limit { .. }
+        | Movement::Status { .. }
+        | Movement::Topup { .. }
+        | Movement::Charge { .. }
+        | Movement::Hold { .. }
+        | Movement::Transfer { .. }
+        | Movement::Adjust { .. } => return,
     };
-    let keyed = said.iter().filter(|command| command.account == account).filter_map(|command| command.key.clone());
-    if let (Named::Number(number), Some(key)) = (&*named, keyed.last()) {
-        // Right only now and then, and either way it has to be told right.
-        if number % 2 == 0 {
-            *named = Named::Key(key);
-        }
+    if let Named::Number(number) = named
+        && let Some(key) = model.key_of(account, *number)
+    {
+        *named = Named::Key(key);
     }
 }
 

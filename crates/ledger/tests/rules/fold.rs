@@ -171,10 +171,10 @@ fn history() -> Vec<Entry> {
         make::topup(9),
     ];
     let full = |movement: Movement, n: u8| Command {
-        key: (n % 2 == 0).then(|| make::key(&format!("k{n}"))),
-        reference: (n % 3 == 0).then(|| make::reference("SMS 12")),
+        key: n.is_multiple_of(2).then(|| make::key(&format!("k{n}"))),
+        reference: n.is_multiple_of(3).then(|| make::reference("SMS 12")),
         reason: (n % 3 == 1).then(|| make::reason("agreed")),
-        metadata: make::metadata(if n % 4 == 0 { &[("campaign", "tết"), ("n", "1")] } else { &[] }),
+        metadata: make::metadata(if n.is_multiple_of(4) { &[("campaign", "tết"), ("n", "1")] } else { &[] }),
         ..make::command(movement)
     };
     let mut book = Book::default();

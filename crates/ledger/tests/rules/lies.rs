@@ -133,10 +133,11 @@ fn no_kind_carries_an_amount_of_the_other_sign() {
     let before = ninth(10, Status::Active);
     for truth in truths() {
         let moves = truth.amount != make::minor(0);
-        let lies: &[i64] = match truth.kind {
-            Kind::Transfer | Kind::Adjust => &[0],
-            _ if moves => &[0, -1, -7],
-            _ => &[1, -1],
+        let is_signed = matches!(truth.kind, Kind::Transfer | Kind::Adjust);
+        let lies: &[i64] = match (is_signed, moves) {
+            (true, _) => &[0],
+            (false, true) => &[0, -1, -7],
+            (false, false) => &[1, -1],
         };
         for &amount in lies {
             let lie = Entry { amount: make::minor(amount), ..truth.clone() };

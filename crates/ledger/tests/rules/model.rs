@@ -58,12 +58,12 @@ fn run(steps: &[(i64, Drawn)]) -> Result<Book, TestCaseError> {
 /// The same entries, and the same figures after them.
 fn agree(book: &Book, model: &Naive, now: i64) -> Result<(), TestCaseError> {
     for (id, _) in ACCOUNTS {
-        let account = &book.accounts[&make::account_id(id)];
+        let account = book.accounts.get(&make::account_id(id)).expect("an account");
         let figures = (account.posted, account.held, account.credit_limit, account.status);
         prop_assert_eq!(Some(figures), model.latest(id));
         let open: Vec<_> = book.open_holds(account.id).into_iter().filter(|it| !it.is_due(make::time(now))).collect();
         prop_assert_eq!(open, model.open_holds(id, now));
-        let (entries, past) = (&book.entries[&account.id], &model.past[&id]);
+        let (entries, past) = (book.entries.get(&account.id).expect("its entries"), model.of(id));
         prop_assert_eq!(entries.len(), past.len());
         for (entry, event) in entries.iter().zip(past) {
             prop_assert!(event.is_told_by(entry), "{:?} is not {:?}", entry, event);

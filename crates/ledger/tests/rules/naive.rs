@@ -96,13 +96,24 @@ impl Naive {
         outcome.map_or_else(|refusal| Expected::Refused(refusal, None), Expected::Entry)
     }
 
+    /// All that happened to the account.
+    pub(crate) fn of(&self, id: u32) -> &[Event] {
+        self.past.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The key that made that entry of the account, if one did.
+    pub(crate) fn key_of(&self, id: u32, number: u64) -> Option<Key> {
+        let made = |(of, _): &&(u32, Key), used: &Used| *of == id && used.outcome == Ok(number);
+        self.keys.iter().find(|(key, used)| made(key, used)).map(|((_, key), _)| key.clone())
+    }
+
     /// Whether the account is there.
     pub(crate) fn knows(&self, id: u32) -> bool {
         self.past.contains_key(&id)
     }
 
-    /// How many entries it has.
-    pub(crate) fn number(&self, id: u32, named: &Named, now: i64) -> Option<u64> {
+    /// The number of the entry that is named, if there is one.
+    fn number(&self, id: u32, named: &Named, now: i64) -> Option<u64> {
         let last = u64::try_from(self.past.get(&id)?.len()).expect("a short history");
         match named {
             Named::Number(number) => Some(*number).filter(|number| (1..=last).contains(number)),
@@ -152,7 +163,7 @@ impl Naive {
 
     /// Holds with their ends and what is left of them, by what had happened up to `at`.
     fn holds(&self, id: u32, at: i64) -> impl Iterator<Item = (u64, i64, i128)> {
-        let past = self.past.get(&id).map_or(&[][..], Vec::as_slice);
+        let past = self.of(id);
         let upto = past.len() - past.iter().rev().take_while(|event| event.at > at).count();
         let past = past.iter().take(upto).zip(1_u64..);
         past.clone().filter(|(event, _)| event.kind == Kind::Hold).map(move |(hold, number)| {
@@ -196,8 +207,10 @@ impl Naive {
         let available = units(posted) - units(held) + units(limit);
         let spends = |amount: Minor| match status {
             Status::Locked => Err(Refusal::AccountLocked),
-            _ if units(amount) > available => Err(Refusal::InsufficientCredit { available: figure(available), amount }),
-            _ => Ok(units(amount)),
+            Status::Active | Status::Closed if units(amount) > available => {
+                Err(Refusal::InsufficientCredit { available: figure(available), amount })
+            }
+            Status::Active | Status::Closed => Ok(units(amount)),
         };
         let of = named.map(|number| (id, number));
         let one = |event| Ok(vec![(id, event)]);
@@ -256,7 +269,7 @@ impl Naive {
                     return Err(Refusal::RecipientClosed);
                 }
                 let amount = spends(amount.minor())?;
-                let next = |id| u64::try_from(self.past[&id].len()).expect("a short history") + 1;
+                let next = |id| u64::try_from(self.of(id).len()).expect("a short history") + 1;
                 let side = |amount, other| Event { of: Some((other, next(other))), ..event(Kind::Transfer, amount) };
                 Ok(vec![(id, side(-amount, to)), (to, side(amount, id))])
             }
@@ -271,13 +284,13 @@ impl Naive {
         if left > 0 {
             return Ok((end, left));
         }
-        let last = self.past[&id].iter().rev().find(|event| event.of == Some((id, hold))).expect("what ended it");
+        let last = self.of(id).iter().rev().find(|event| event.of == Some((id, hold))).expect("what ended it");
         Err(Refusal::HoldNotOpen { hold, ended_by: last.kind, ended_at: Time::from_micros(last.at) })
     }
 
     fn refundable(&self, id: u32, named: Option<u64>) -> Option<i128> {
         let number = named?;
-        let past = &self.past[&id];
+        let past = self.of(id);
         let spent = past.get(usize::try_from(number).ok()? - 1)?;
         let refunds = past.iter().filter(|event| event.kind == Kind::Refund && event.of == Some((id, number)));
         let is_spent = matches!(spent.kind, Kind::Charge | Kind::Capture);
@@ -288,11 +301,11 @@ impl Naive {
     fn keep(&mut self, id: u32, events: Vec<(u32, Event)>) -> Result<u64, Refusal> {
         for (id, event) in &events {
             let is_limit = matches!(event.kind, Kind::Open | Kind::Limit);
-            let past = self.past.get(id).map_or(&[][..], Vec::as_slice);
+            let past = self.of(*id);
             let posted: i128 = past.iter().chain([event]).map(moved).sum();
             let held: i128 = -past.iter().chain([event]).map(|event| event.released).sum::<i128>();
-            let limits = past.iter().chain([event]).filter(|it| matches!(it.kind, Kind::Open | Kind::Limit));
-            let limit = limits.last().map_or(0, |event| event.amount);
+            let mut limits = past.iter().chain([event]).filter(|it| matches!(it.kind, Kind::Open | Kind::Limit));
+            let limit = limits.next_back().map_or(0, |event| event.amount);
             let fits = [posted, posted - held, posted + limit].into_iter().all(|figure| figure.abs() <= MAX);
             if !fits || (is_limit && event.amount < 0) {
                 return Err(out_of_range(figure(event.amount)));
@@ -301,7 +314,7 @@ impl Naive {
         for (id, event) in events {
             self.past.entry(id).or_default().push(event);
         }
-        Ok(u64::try_from(self.past[&id].len()).expect("a short history"))
+        Ok(u64::try_from(self.of(id).len()).expect("a short history"))
     }
 
     /// Notes the currency of an account, for the transfers between two.
@@ -320,7 +333,14 @@ fn plainly(movement: &Movement, number: Option<u64>) -> Movement {
             Movement::Capture { hold: plain(&hold), amount, is_final: is_final || amount.is_none() }
         }
         Movement::Refund { amount, charge } => Movement::Refund { amount, charge: plain(&charge) },
-        other => other,
+        Movement::Open { .. }
+        | Movement::Limit { .. }
+        | Movement::Status { .. }
+        | Movement::Topup { .. }
+        | Movement::Charge { .. }
+        | Movement::Hold { .. }
+        | Movement::Transfer { .. }
+        | Movement::Adjust { .. } => movement.clone(),
     }
 }
 

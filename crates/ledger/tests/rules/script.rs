@@ -99,7 +99,7 @@ impl Run {
             return self.figure(make::account_id(of.parse().expect("an account number")), name);
         }
         let account = self.book.accounts.get(&id).expect("an account after an entry");
-        let last = || self.book.entries[&id].last().expect("an entry");
+        let last = || self.book.entries.get(&id).and_then(|entries| entries.last()).expect("an entry");
         let hold = |number: &str| {
             let number: u64 = number.parse().expect("a number");
             self.book.open_holds(id).into_iter().find(|hold| hold.number == number)

@@ -85,12 +85,13 @@ pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Resu
 
 /// `GET /v1/accounts/{id}/balance?at=`: now, from memory, or as it was at an instant.
 pub(super) async fn balance(State(api): State<Api>, place: Place, uri: Uri) -> Result<Json<Value>, Problem> {
-    let now = api.account(place.account)?;
+    let clock = api.store.now();
+    let now = api.store.account_at(place.account, clock).ok_or_else(|| refused::unknown_account(place.account))?;
     let query = Query::read(&uri, &["at"])?;
     let Some(at) = query.time("at", Bound::End, &api.zone)? else {
-        return Ok(Json(json!(show::balance(&now, api.store.now()))));
+        return Ok(Json(json!(show::balance(&now, clock))));
     };
-    if at > api.store.now() {
+    if at > clock {
         return Err(Problem::malformed("\"at\" lies in the future; nobody knows yet what is charged until then"));
     }
     let then = api.read(move |store| store.account_as_of(now.id, at)).await?;

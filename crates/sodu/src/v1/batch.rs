@@ -29,6 +29,7 @@ struct Commands<'a> {
 }
 
 /// What one command of a batch came to.
+#[expect(clippy::large_enum_variant, reason = "one at a time, written as soon as it is made")]
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Item<'a> {

@@ -114,7 +114,7 @@ pub(super) fn hold_of_path(part: &str) -> Result<Named, Problem> {
     let bad = || Problem::malformed("a hold is named by its entry number, or by key: and its idempotency key");
     match part.strip_prefix("key:") {
         Some(key) => Key::new(key).map(Named::Key).map_err(|_| bad()),
-        None => part.parse().map(Named::Number).map_err(|_| bad()),
+        None => fields::entry_number(part).map(Named::Number).ok_or_else(bad),
     }
 }
 

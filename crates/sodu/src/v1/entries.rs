@@ -13,7 +13,7 @@ use super::chores::Lines;
 use super::problem::{Problem, Slug};
 use super::query::Query;
 use super::sheet::Sheet;
-use super::{Api, Place, refused, show};
+use super::{Api, Place, fields, refused, show};
 use crate::times::Bound;
 
 /// How many entries are read from the disk at once.
@@ -144,10 +144,8 @@ fn stream(api: &Api, wanted: Wanted, account: AccountNow, sheet: Sheet) -> Respo
 pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Result<Response, Problem> {
     let account = api.account(place.account)?;
     Query::read(&uri, &[])?;
-    let number: u64 = place
-        .part
-        .parse()
-        .map_err(|_| Problem::malformed("an entry is named by its number within the account, from 1"))?;
+    let number = fields::entry_number(&place.part)
+        .ok_or_else(|| Problem::malformed("an entry is named by its number within the account, from 1"))?;
     let entry = api.read(move |store| store.entry(account.id, number)).await?.ok_or_else(|| {
         let detail = format!("Account {} has no entry {number}; its last is {}.", account.id, account.number);
         Problem::new(Slug::UnknownEntry, detail)

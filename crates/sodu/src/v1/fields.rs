@@ -29,6 +29,11 @@ pub(super) fn account_id(text: &str) -> Result<AccountId, Problem> {
     text.parse().ok().filter(|_| plain).and_then(AccountId::new).ok_or_else(not_an_account)
 }
 
+/// An entry's number out of a path: digits and nothing else, so that each entry has one name.
+pub(super) fn entry_number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// An account number out of a body.
 pub(super) fn new_account_id(number: u64) -> Result<AccountId, Problem> {
     u32::try_from(number).ok().and_then(AccountId::new).ok_or_else(not_an_account)

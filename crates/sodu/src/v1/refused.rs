@@ -234,3 +234,60 @@ fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every refusal, with what is stored of those that burn their key.
+    fn all() -> Vec<Refusal> {
+        let kept = [
+            "insufficient_credit",
+            "account_locked",
+            "account_closed",
+            "recipient_closed",
+            "same_account",
+            "currency_mismatch",
+            "account_not_empty",
+            "amount_out_of_range",
+            "unknown_hold",
+            "hold_not_open",
+            "capture_exceeds_hold",
+            "unknown_charge",
+            "refund_exceeds_charge",
+        ];
+        // 10 is a figure, an entry's number, an instant, and the code of a kind.
+        let mut all: Vec<_> = kept.iter().filter_map(|slug| Refusal::from_parts(slug, |_| Some(10))).collect();
+        assert_eq!(all.len(), kept.len());
+        all.push(Refusal::KeyReused { number: Some(3) });
+        all.extend([Refusal::TooManyRefusals, Refusal::UnknownAccount, Refusal::AccountExists]);
+        all
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_name_and_is_never_a_fault() {
+        let id = AccountId::new(1).expect("a number");
+        for refusal in all() {
+            let problem = movement(id, &Refused { refusal, replayed_from: None, account: None });
+            assert_eq!(problem.document()["slug"], refusal.slug());
+            assert!(problem.status().is_client_error(), "{refusal:?}");
+            let replayed = Refused { refusal, replayed_from: Some(ledger::Time::from_micros(0)), account: None };
+            assert_eq!(movement(id, &replayed).document()["replayed"], true);
+        }
+    }
+
+    #[test]
+    fn a_fault_is_never_a_refusal_and_says_whether_it_happened() {
+        for (fault, slug) in [
+            (Fault::QueueFull, "unavailable"),
+            (Fault::Unavailable, "unavailable"),
+            (Fault::Stopping, "unavailable"),
+            (Fault::OutcomeUnknown, "outcome_unknown"),
+        ] {
+            let problem = of_fault(fault);
+            assert_eq!((problem.status().as_u16(), &problem.document()["slug"]), (503, &slug.into()), "{fault:?}");
+            let says = problem.document()["detail"].as_str().expect("a detail").contains("othing happened");
+            assert_eq!(says, slug == "unavailable", "{fault:?}");
+        }
+    }
+}

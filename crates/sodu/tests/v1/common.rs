@@ -35,22 +35,31 @@ pub(crate) struct Answer {
 
 /// A ledger in `folder` that tells `clock`'s time.
 pub(crate) fn store(folder: &TempDir, clock: Arc<AtomicI64>) -> Store {
-    Store::open(Options {
+    Store::open(options(folder, clock)).expect("a new database")
+}
+
+pub(crate) fn options(folder: &TempDir, clock: Arc<AtomicI64>) -> Options {
+    Options {
         url: DatabaseUrl { path: folder.path().join("sodu.db") },
         create: true,
         clock: Arc::new(move || Time::from_micros(clock.load(Ordering::SeqCst))),
-        queue_len_max: 1000,
+        queue_len_max: 32_768,
         refusal_days: 30,
         refusals_per_second: 1000,
-    })
-    .expect("a new database")
+    }
 }
 
 impl Api {
     pub(crate) fn new() -> Api {
+        Api::keeping_refusals(1000)
+    }
+
+    /// One that keeps so many refusals of an account within a second.
+    pub(crate) fn keeping_refusals(refusals_per_second: u32) -> Api {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(AtomicI64::new(START_US));
-        let store = store(&folder, Arc::clone(&clock));
+        let options = Options { refusals_per_second, ..options(&folder, Arc::clone(&clock)) };
+        let store = Store::open(options).expect("a new database");
         let metrics = Arc::new(Metrics::new());
         let router = v1::router(store.clone(), Arc::clone(&metrics), TimeZone::fixed(jiff::tz::offset(7)));
         Api { folder, store, metrics, clock, router }

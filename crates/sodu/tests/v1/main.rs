@@ -2,12 +2,17 @@
 //!
 //! Each test has its own database and a clock that stands still until it is moved.
 
+mod as_of;
 mod audit;
+mod batch;
 mod chores;
 mod common;
 mod credentials;
+mod crowd;
+mod holds;
 mod malformed;
 mod operators;
 mod refusals;
+mod settlements;
 mod shapes;
 mod socket;

@@ -89,6 +89,7 @@ async fn every_mistake_is_named() {
         ("GET", "/v1/accounts/0", "", "an account is named by its number"),
         ("GET", "/v1/accounts/+1", "", "an account is named by its number"),
         ("GET", "/v1/accounts/%FF", "", "the path is not UTF-8"),
+        ("GET", "/v1/accounts/1/entries/+2", "", "an entry is named by its number within the account, from 1"),
         ("GET", "/v1/accounts/1/entries/x", "", "an entry is named by its number within the account, from 1"),
         ("GET", "/v1/accounts/1/balance?form=1", "", "unknown query parameter \"form\"; this route takes at"),
         ("GET", "/v1/accounts/1/balance?at=then", "", "\"at\": \"then\" is no time"),

@@ -4,8 +4,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
-use ledger::{AccountId, Actor, Amount, Command, Currency, Key, Metadata, Minor, Movement, Reason, Time};
+use ledger::{
+    AccountId, Actor, Amount, Command, Currency, Entry, Key, Lifetime, Metadata, Minor, Movement, Named, Reason, Time,
+};
 use store::{
     AccountChange, ChangeError, Clock, DatabaseUrl, Fault, NewAccount, NewCredential, OpenError, Options, Outcome,
     ProfileChange, Refused, Store,
@@ -25,9 +28,15 @@ pub(crate) type Decided = Result<Outcome, Refused>;
 
 impl Bench {
     pub(crate) fn new() -> Bench {
+        Bench::keeping_refusals(1_000)
+    }
+
+    /// One that keeps so many refusals of an account within a second.
+    pub(crate) fn keeping_refusals(per_second: u32) -> Bench {
         let folder = TempDir::new().expect("a temporary folder");
         let time = Arc::new(AtomicI64::new(START));
-        let store = Store::open(options(folder.path().join("sodu.db"), &time)).expect("a new store");
+        let options = options(folder.path().join("sodu.db"), &time);
+        let store = Store::open(Options { refusals_per_second: per_second, ..options }).expect("a new store");
         Bench { store, time, folder }
     }
 
@@ -37,6 +46,15 @@ impl Bench {
         drop(self.store);
         let store = Store::open(options(self.folder.path().join("sodu.db"), &self.time)).expect("the store again");
         Bench { store, time: self.time, folder: self.folder }
+    }
+
+    /// The same with a clock that goes on by a microsecond whenever somebody looks at it.
+    pub(crate) fn with_a_clock_that_runs(self) -> Bench {
+        self.store.close();
+        let time = Arc::clone(&self.time);
+        let clock: Clock = Arc::new(move || Time::from_micros(time.fetch_add(1, Ordering::Relaxed)));
+        let store = Store::open(Options { clock, ..options(self.path(), &self.time) }).expect("the store again");
+        Bench { store, ..self }
     }
 
     /// The same with a second currency, which no interface makes yet.
@@ -76,6 +94,34 @@ impl Bench {
         self.submit(id, Movement::Charge { amount: vnd(amount) }, key)
     }
 
+    /// A hold for so many seconds.
+    pub(crate) fn hold(&self, id: u32, amount: &str, seconds: u32, key: &str) -> Decided {
+        self.submit(id, hold(amount, seconds), key)
+    }
+
+    /// Part of a hold, or with `""` all that is left of it.
+    pub(crate) fn capture(&self, id: u32, hold: u64, amount: &str, key: &str) -> Decided {
+        self.submit(id, capture(Named::Number(hold), amount), key)
+    }
+
+    pub(crate) fn refund(&self, id: u32, charge: Named, amount: &str, key: &str) -> Decided {
+        self.submit(id, Movement::Refund { amount: vnd(amount), charge }, key)
+    }
+
+    pub(crate) fn transfer(&self, from: u32, to: u32, amount: &str, key: &str) -> Decided {
+        self.submit(from, Movement::Transfer { to: account(to), amount: vnd(amount) }, key)
+    }
+
+    pub(crate) fn entry(&self, id: u32, number: u64) -> Entry {
+        self.store.entry(account(id), number).expect("no fault").expect("an entry")
+    }
+
+    /// What an account holds now, and how many of its holds are open.
+    pub(crate) fn held(&self, id: u32) -> (String, usize) {
+        let now = self.store.account(account(id)).expect("an account");
+        (now.held.decimal(2).to_string(), self.store.open_hold_count(account(id)))
+    }
+
     pub(crate) fn submit(&self, id: u32, movement: Movement, key: &str) -> Decided {
         self.try_submit(command(id, movement, key)).expect("no fault")
     }
@@ -99,6 +145,23 @@ impl Bench {
 
     pub(crate) fn credential(&self, id: u32, api_key: &str, secret_key: &str) -> Result<(), ChangeError> {
         run(self.store.add_credential(actor(), new_credential(id, api_key, secret_key))).map(|_| ())
+    }
+}
+
+pub(crate) fn hold(amount: &str, seconds: u32) -> Movement {
+    Movement::Hold { amount: vnd(amount), expires_in: Lifetime::new(seconds).expect("a lifetime") }
+}
+
+pub(crate) fn capture(hold: Named, amount: &str) -> Movement {
+    Movement::Capture { hold, amount: (!amount.is_empty()).then(|| vnd(amount)), is_final: false }
+}
+
+/// Waits until `is_so`, and fails where it never comes.
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what} did not come");
+        std::thread::park_timeout(Duration::from_millis(5));
     }
 }
 

@@ -1,14 +1,19 @@
 //! What every storage engine must do, run against a real database in a temporary folder.
 
 mod accounts;
+mod as_of;
 mod audit;
 mod bench;
 mod credentials;
 mod disk;
 #[path = "../../../ledger/tests/rules/draw.rs"]
 mod draw;
+mod holds;
 mod model;
 mod movements;
 #[path = "../../../ledger/tests/rules/naive.rs"]
 mod naive;
 mod operators;
+mod refunds;
+mod refusals;
+mod transfers;

@@ -1,10 +1,10 @@
 //! Movements: figures, refusals, keys, order, and all of it again after a restart.
 
-use ledger::{Movement, Refusal, Status};
+use ledger::{Movement, Named, Refusal, Status};
 use rusqlite::Connection;
 use store::Fault;
 
-use crate::bench::{Bench, account, command, minor, reason, run, vnd};
+use crate::bench::{Bench, account, command, key, minor, reason, run, vnd};
 
 #[test]
 fn a_topup_and_a_charge_are_there_at_once_and_after_a_restart() {
@@ -252,12 +252,21 @@ fn a_full_queue_says_so_and_a_closed_store_too() {
     bench.store.close();
     let one = command(1, Movement::Topup { amount: vnd("1") }, "");
     assert_eq!(bench.try_submit(one), Err(Fault::Stopping));
+    assert_eq!(run(bench.store.submit(Vec::new())), Ok(Vec::new()), "nothing was asked for");
 }
 
 #[test]
 fn generations_are_written_behind_and_nothing_is_forgotten() {
     let bench = Bench::new();
     (1..=50).for_each(|id| drop(bench.open(id)));
+    // What settles a charge and a hold comes with every generation too.
+    bench.topup(50, "1000", "t").expect("a top-up");
+    bench.charge(50, "36", "c").expect("a charge");
+    bench.hold(50, "37", 3_600, "h").expect("a hold");
+    let settle = |round: u32| {
+        bench.refund(50, Named::Number(3), "1", &format!("refund-{round}")).expect("a refund");
+        bench.capture(50, 4, "1", &format!("capture-{round}")).expect("a capture");
+    };
     // Enough for the first generation to be on disk and the second to be on its way.
     let all = |round: u32| {
         let commands = (0..8_000_u32).map(|n| {
@@ -268,13 +277,19 @@ fn generations_are_written_behind_and_nothing_is_forgotten() {
     };
     let replayed =
         |round| all(round).iter().filter(|decided| decided.as_ref().is_ok_and(|outcome| outcome.replayed)).count();
-    (0..36).for_each(|round| assert_eq!(replayed(round), 0));
+    for round in 0..36 {
+        assert_eq!(replayed(round), 0);
+        settle(round);
+    }
     assert_eq!(replayed(0), 8_000, "keys that are on disk");
     assert_eq!(replayed(18), 8_000, "keys that are on their way");
     assert_eq!(replayed(35), 8_000, "keys in memory");
     assert_eq!(bench.verify(), [""; 0]);
     let bench = bench.reopened();
     assert_eq!(bench.posted(7), "5760");
+    let nothing = Refusal::RefundExceedsCharge { refundable: minor("0"), amount: minor("0.01") };
+    assert_eq!(bench.refund(50, Named::Key(key("c")), "0.01", "none").expect_err("all of it").refusal, nothing);
+    assert_eq!(bench.capture(50, 4, "", "rest").expect("what is left").entry.amount, minor("1"));
     assert!(bench.topup(1, "1", "0-0").expect("the outcome").replayed);
     assert!(bench.topup(1, "1", "20-0").expect("the outcome").replayed);
     assert!(bench.topup(1, "1", "35-0").expect("the outcome").replayed);
