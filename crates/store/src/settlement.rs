@@ -81,7 +81,9 @@ impl Settlement {
             Kind::Extend => entry.expires_at.is_some_and(|end| end >= open.expires_at),
             Kind::Capture => entry.amount <= open.left && (released == entry.amount || released == open.left),
             Kind::Expire => entry.amount == open.left && entry.at >= open.expires_at,
-            _ => entry.amount == open.left,
+            Kind::Void => entry.amount == open.left,
+            Kind::Open | Kind::Limit | Kind::Status | Kind::Topup | Kind::Charge | Kind::Hold => false,
+            Kind::Refund | Kind::Transfer | Kind::Adjust => false,
         };
         if !fits {
             return Err("it does not fit what was left of its hold");

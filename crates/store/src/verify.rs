@@ -91,7 +91,7 @@ struct Fold<'a> {
     /// What every chain has to pass through.
     against: Links,
     accounts: BTreeMap<AccountId, Folded>,
-    derived: BTreeMap<AccountId, Derived>,
+    derived: Rows,
     watermark: i64,
     /// Refusals from before it may be gone.
     refusals_lapsed: Time,
@@ -202,8 +202,11 @@ fn page(db: &Connection, after: i64, upto: i64) -> rusqlite::Result<Vec<Result<S
     db.prepare_cached(&sql)?.query_map([after, upto], read)?.collect()
 }
 
+/// The accounts as their rows say they stand.
+type Rows = BTreeMap<AccountId, Derived>;
+
 /// The account rows, and the numbers of those that do not read as one.
-fn derived(db: &Connection) -> rusqlite::Result<(BTreeMap<AccountId, Derived>, Vec<Option<AccountId>>)> {
+fn derived(db: &Connection) -> rusqlite::Result<(Rows, Vec<Option<AccountId>>)> {
     let currencies = load::currencies(db)?;
     let currency = |id: u8| currencies.get(usize::from(id)).copied().unwrap_or(Currency::VND);
     let sql = format!("SELECT {} FROM accounts", load::ACCOUNT);

@@ -43,9 +43,9 @@ async fn accounts(session: &mut Session) -> Result<(), Failure> {
     loop {
         let page = next(session, &cursor).await?;
         for account in page["accounts"].as_array().into_iter().flatten() {
-            session.out.csv(COLUMNS.map(|name| match &account[name] {
-                Value::Number(number) => number.to_string(),
-                _ => text(account, name).to_owned(),
+            session.out.csv(COLUMNS.map(|name| match account[name].as_number() {
+                Some(number) => number.to_string(),
+                None => text(account, name).to_owned(),
             }))?;
         }
         cursor = text(&page, "next_cursor").to_owned();

@@ -142,10 +142,7 @@ async fn copy(session: &mut Session, account: u32, span: &Span, form: &str) -> R
 /// What a period came to, below its entries.
 fn print_period(out: &mut Output, period: &Value) -> Result<(), Failure> {
     let currency = text(period, "currency");
-    let balance = |name: &str| match &period[name] {
-        Value::Null => "0".to_owned(),
-        figures => money(figures, "balance"),
-    };
+    let balance = |name: &str| if period[name].is_null() { "0".to_owned() } else { money(&period[name], "balance") };
     out.line(&format!("opening balance {} {currency}", balance("opening")))?;
     for total in period["totals"].as_array().map(Vec::as_slice).unwrap_or_default() {
         out.line(&format!("  {:<14}{:>10} x {:>16}", text(total, "kind"), total["count"], money(total, "amount")))?;

@@ -211,10 +211,12 @@ impl Period {
         loop {
             let page = store.entries(id, Some(from), Some(to), after, PAGE_LEN)?;
             for entry in &page.items {
-                let name = match entry.kind {
-                    Kind::Transfer if entry.amount < ledger::Minor::ZERO => "transfer_out",
-                    Kind::Transfer => "transfer_in",
-                    kind => kind.name(),
+                let name = if entry.kind != Kind::Transfer {
+                    entry.kind.name()
+                } else if entry.amount < ledger::Minor::ZERO {
+                    "transfer_out"
+                } else {
+                    "transfer_in"
                 };
                 let total = totals.entry(name).or_default();
                 total.count += 1;
