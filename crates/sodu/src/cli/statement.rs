@@ -145,7 +145,7 @@ fn print_period(out: &mut Output, period: &Value) -> Result<(), Failure> {
     let balance = |name: &str| if period[name].is_null() { "0".to_owned() } else { money(&period[name], "balance") };
     out.line(&format!("opening balance {} {currency}", balance("opening")))?;
     for total in period["totals"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        out.line(&format!("  {:<14}{:>10} x {:>16}", text(total, "kind"), total["count"], money(total, "amount")))?;
+        out.line(&format!("  {:<14}{:>10} x {:>16}", text(total, "kind"), total["count"].to_string(), money(total, "amount")))?;
     }
     out.line(&format!("closing balance {} {currency}", balance("closing")))
 }
@@ -228,7 +228,7 @@ fn change(entry: &Value) -> String {
     }
 }
 
-/// The reference, else the reason, else what a setting was set to.
+/// The reference, then what the entry names or sets, then the reason: where the line is too short, the last goes first.
 fn remark(entry: &Value) -> String {
     let set = match text(entry, "kind") {
         "open" | "limit" if text(entry, "credit_limit") != "0" || text(entry, "kind") == "limit" => {
@@ -240,7 +240,7 @@ fn remark(entry: &Value) -> String {
         "transfer" => format!("account {}", entry["target"]["account"]),
         _ => String::new(),
     };
-    let parts = [set.as_str(), text(entry, "reference"), text(entry, "reason")];
+    let parts = [text(entry, "reference"), set.as_str(), text(entry, "reason")];
     let said: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     said.join("; ")
 }
