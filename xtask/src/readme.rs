@@ -101,8 +101,7 @@ impl Shell {
         let state = tempfile::NamedTempFile::new()?;
         // None of the reader's own settings, and none that a page would have to explain away.
         let kept = std::env::vars().filter(|(name, _)| !name.starts_with("SODU_") && !name.starts_with("ESMS_"));
-        let mut shell =
-            Shell { variables: kept.collect(), folder: folder.to_owned(), state, running: None };
+        let mut shell = Shell { variables: kept.collect(), folder: folder.to_owned(), state, running: None };
         let own = |path: &Path| path.display().to_string();
         shell.set("XDG_DATA_HOME", own(data));
         shell.set("PAGE_STATE", own(shell.state.path()));

@@ -145,7 +145,12 @@ fn print_period(out: &mut Output, period: &Value) -> Result<(), Failure> {
     let balance = |name: &str| if period[name].is_null() { "0".to_owned() } else { money(&period[name], "balance") };
     out.line(&format!("opening balance {} {currency}", balance("opening")))?;
     for total in period["totals"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        out.line(&format!("  {:<14}{:>10} x {:>16}", text(total, "kind"), total["count"].to_string(), money(total, "amount")))?;
+        out.line(&format!(
+            "  {:<14}{:>10} x {:>16}",
+            text(total, "kind"),
+            total["count"].to_string(),
+            money(total, "amount")
+        ))?;
     }
     out.line(&format!("closing balance {} {currency}", balance("closing")))
 }
