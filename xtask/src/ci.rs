@@ -23,7 +23,7 @@ pub(crate) fn run() -> Result<()> {
         run_program(doc.env("RUSTDOCFLAGS", "--deny warnings"))
     })?;
     step("planted bugs fit the tree", planted::all_fit)?;
-    step("README", readme::run)?;
+    step("README and docs", readme::run_all)?;
     step("crash", || crash::prove(&server::build()?, KILLS, crate::random::Random::fresh_seed()))?;
     step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
     step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;

@@ -45,8 +45,8 @@ enum Chore {
     SyncProof(sync_proof::Arguments),
     /// Fills the disk under the server, and makes room again
     DiskFull(disk_full::Arguments),
-    /// Runs the commands that README.md shows
-    Readme,
+    /// Runs what README.md and docs/ tell their reader to run, and compares what they show
+    Readme(readme::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         Chore::Crash(arguments) => crash::run(&arguments),
         Chore::SyncProof(arguments) => sync_proof::run(&arguments),
         Chore::DiskFull(arguments) => disk_full::run(&arguments),
-        Chore::Readme => readme::run(),
+        Chore::Readme(arguments) => readme::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,26 +29,51 @@ use running::Running;
 const USUAL_PUBLIC: &str = "127.0.0.1:8080";
 const USUAL_OPS: &str = "127.0.0.1:8081";
 
-pub(crate) fn run() -> Result<()> {
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The pages to do [default: README.md, which builds the program, and all of docs/]
+    pages: Vec<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     programs::need("curl", "curl")?;
-    // README's first: it builds the program that the others use.
-    read(&root().join("README.md"), root())?;
-    let listed = fs::read_dir(root().join("docs")).context("docs/ cannot be read")?;
-    let mut pages: Vec<PathBuf> = listed.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
-    pages.sort();
-    for path in pages {
-        // What a page makes lies in the folder that its reader happens to be in.
-        let folder = tempfile::tempdir()?;
-        read(&path, folder.path())?;
+    let pages = if arguments.pages.is_empty() { all_pages()? } else { arguments.pages.clone() };
+    for page in pages {
+        let path = root().join(&page);
+        if page == Path::new(FIRST) {
+            read(&page, &path, root())?;
+        } else {
+            // What a page makes lies in the folder that its reader happens to be in.
+            read(&page, &path, tempfile::tempdir()?.path())?;
+        }
     }
     Ok(())
 }
 
+/// Every page.
+pub(crate) fn run_all() -> Result<()> {
+    run(&Arguments { pages: Vec::new() })
+}
+
+/// The page that begins with a clone; it builds the program that the others use.
+const FIRST: &str = "README.md";
+
+fn all_pages() -> Result<Vec<PathBuf>> {
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(root().join("docs")).context("docs/ cannot be read")? {
+        let name = entry?.file_name();
+        pages.push(Path::new("docs").join(name));
+    }
+    pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
+    pages.sort();
+    pages.insert(0, FIRST.into());
+    Ok(pages)
+}
+
 /// Does what a page says, in `folder`.
-fn read(path: &Path, folder: &Path) -> Result<()> {
-    let name = path.strip_prefix(root()).unwrap_or(path).display().to_string();
-    let blocks = page::blocks(&fs::read_to_string(path)?);
+fn read(page: &Path, path: &Path, folder: &Path) -> Result<()> {
+    let name = page.display();
+    let blocks = page::blocks(&fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?);
     let data = tempfile::tempdir()?;
     let mut shell = Shell::new(folder, data.path())?;
     let (mut run, mut compared) = (0, 0);
@@ -99,8 +124,10 @@ struct Shell {
 impl Shell {
     fn new(folder: &Path, data: &Path) -> Result<Shell> {
         let state = tempfile::NamedTempFile::new()?;
-        // None of the reader's own settings, and none that a page would have to explain away.
-        let kept = std::env::vars().filter(|(name, _)| !name.starts_with("SODU_") && !name.starts_with("ESMS_"));
+        // A reader's terminal has none of our settings, and cargo has told it nothing.
+        let foreign =
+            |name: &str| name.starts_with("SODU_") || name.starts_with("ESMS_") || programs::is_of_cargo(name);
+        let kept = std::env::vars().filter(|(name, _)| !foreign(name));
         let mut shell = Shell { variables: kept.collect(), folder: folder.to_owned(), state, running: None };
         let own = |path: &Path| path.display().to_string();
         shell.set("XDG_DATA_HOME", own(data));
