@@ -250,7 +250,8 @@ async fn body<S: Send + Sync>(request: Request, state: &S, len_max: usize) -> Re
 async fn no_route() -> Problem {
     Problem::new(
         Slug::NotFound,
-        "There is no such route; the operator API lies under /v1: accounts, currencies, operators, audit.",
+        "There is no such route; an account's movements go to /v1/accounts/{id}/topups, charges, holds, refunds and \
+         adjustments, several to /v1/transfers and /v1/batch; see also accounts, totals, currencies, operators, audit.",
     )
 }
 
