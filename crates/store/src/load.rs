@@ -37,6 +37,8 @@ pub(crate) struct Loaded {
     pub(crate) lapse: Lapse,
     /// The last row of the log.
     pub(crate) last_row: i64,
+    /// The last one that the log's trace of its end knows of.
+    pub(crate) marked_row: i64,
     /// The greatest time in the log and in the audit trail.
     pub(crate) last_time: Time,
     /// The greatest account number.
@@ -86,6 +88,7 @@ fn load_ledger(
         follower: Follower::load(db)?,
         lapse: Lapse::default(),
         last_row: 0,
+        marked_row: 0,
         last_time: Time::default(),
         last_account: 0,
         refused: Refusals::new(),
@@ -258,7 +261,8 @@ fn replay(db: &Connection, accounts: &Accounts, heads: &mut Vec<Head>, loaded: &
         loaded.last_row = loaded.last_row.max(id);
         loaded.last_time = loaded.last_time.max(Time::from_micros(row.get(3)?));
     }
-    loaded.last_row = loaded.last_row.max(meta(db, "last_row")?);
+    loaded.marked_row = meta(db, "last_row")?;
+    loaded.last_row = loaded.last_row.max(loaded.marked_row);
     loaded.follower.note_rows(count, loaded.last_row);
     Ok(())
 }
