@@ -273,10 +273,10 @@ pub(crate) fn sound<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Result<T, 
 
 /// An error in words: of [`damage`] only its own, which say all.
 pub(crate) fn said(error: &rusqlite::Error) -> String {
-    match error {
-        rusqlite::Error::FromSqlConversionFailure(_, rusqlite::types::Type::Null, damage) => damage.to_string(),
-        other => other.to_string(),
+    if let rusqlite::Error::FromSqlConversionFailure(_, rusqlite::types::Type::Null, damage) = error {
+        return damage.to_string();
     }
+    error.to_string()
 }
 
 fn text<T, E>(row: &Row<'_>, column: usize, parse: impl Fn(&str) -> Result<T, E>) -> Result<Option<T>, ()> {

@@ -42,7 +42,7 @@ impl Settlement {
             None if entry.kind == Kind::Transfer && entry.amount > Minor::ZERO && !is_paid_unknown => {
                 return Ok(Err("no transfer that pays it stands before it"));
             }
-            _ => {}
+            Some(_) | None => {}
         }
         if self.has_overdue(entry) {
             return Ok(Err("a hold of its account had ended before it and has no expire entry there"));
