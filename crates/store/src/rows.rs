@@ -51,7 +51,7 @@ pub(crate) struct Settles {
 }
 
 impl Stored {
-    /// The entry that this one is the newest word on, for [`crate::digest::Scope::Settled`]: the charge or capture of a
+    /// The entry that this one is the newest word on, for [`crate::digest::settled`]: the charge or capture of a
     /// refund, the hold that it ends.
     pub(crate) fn settles(&self) -> Option<Target> {
         settles(&self.entry, self.links)
