@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::programs::{cargo, run as run_program};
+use crate::programs::{self, cargo, run as run_program};
 use crate::{crash, disk_full, planted, readme, server, sync_proof};
 
 /// Few enough for CI, enough for two generations of everything that is written behind the commits. `cargo xtask crash`
@@ -27,7 +27,12 @@ pub(crate) fn run() -> Result<()> {
     step("crash", || crash::prove(&server::build()?, KILLS, crate::random::Random::fresh_seed()))?;
     step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
     step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;
-    step("tests", || run_program(&mut cargo(["test", "--workspace"])))?;
+    step("tests", || {
+        // Some tests tamper with a ledger in the shell that everybody has for it, and some sit at a terminal.
+        programs::need("sqlite3", "sqlite3")?;
+        programs::need("script", "bsdutils")?;
+        run_program(&mut cargo(["test", "--workspace"]))
+    })?;
     println!("ci: all of it passed in {:.0} s", began.elapsed().as_secs_f64());
     Ok(())
 }

@@ -3,18 +3,20 @@
 //! Account rows are as of their own entry, at least as new as the watermark; the entries above it are replayed. Loading
 //! into memory that is already filled brings it up to date, so that a start and a recovery are the same path.
 
+mod holds;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ipnet::IpNet;
-use ledger::{Account, AccountId, Currency, Hash, Hold, Minor, Status, Time};
+use ledger::{Account, AccountId, Currency, Hash, Minor, Status, Time};
 use rusqlite::{Connection, Row};
 
 use crate::credentials::{Credentials, Limits};
 use crate::digest::{Scope, fingerprint, settled};
 use crate::follow::Follower;
-use crate::holds::{Holds, OpenHold};
+use crate::holds::Holds;
 use crate::lapse::Lapse;
 use crate::memory::{Accounts, Figures, Second, Traits};
 use crate::operators::Tokens;
@@ -74,7 +76,7 @@ pub(crate) fn load(
         are_in.store(true, Ordering::Release);
         beside.join().expect("loading credentials does not panic").and(loaded)
     });
-    loaded.map_err(|error| OpenError::Damaged(error.to_string()))
+    loaded.map_err(|error| OpenError::Damaged(rows::said(&error)))
 }
 
 fn load_ledger(
@@ -97,29 +99,8 @@ fn load_ledger(
     load_accounts(db, accounts, heads, &mut loaded)?;
     are_accounts_in.store(true, Ordering::Release);
     replay(db, accounts, heads, &mut loaded)?;
-    load_holds(db, accounts, holds)?;
+    holds::load(db, accounts, holds)?;
     Ok(loaded)
-}
-
-/// Replaces what is known of open holds by what is durable.
-fn load_holds(db: &Connection, accounts: &Accounts, holds: &mut Holds) -> rusqlite::Result<()> {
-    let before = std::mem::take(holds);
-    let mut select = db.prepare("SELECT account, number, entry, remaining, expires_at FROM open_holds")?;
-    let mut found = select.query([])?;
-    while let Some(row) = found.next()? {
-        let (account, number): (u32, i64) = (row.get(0)?, row.get(1)?);
-        let wrong = |column: &str| damage(format!("hold {number} of account {account}: {column} is not one"));
-        let slot = AccountId::new(account).and_then(|id| accounts.slot_of(id)).ok_or_else(|| wrong("account"))?;
-        let number = u64::try_from(number).map_err(|_| wrong("number"))?;
-        let left = Minor::new(row.get(3)?).filter(|left| *left > Minor::ZERO).ok_or_else(|| wrong("remaining"))?;
-        let hold = Hold { number, left, expires_at: Time::from_micros(row.get(4)?) };
-        holds.set(slot, number, Some(OpenHold { hold, row: row.get(2)? }));
-    }
-    for slot in before.slots().union(&holds.slots()).copied() {
-        let figures = accounts.figures(slot);
-        accounts.publish(slot, &Figures { no_end_before: holds.no_end_before(slot), ..figures });
-    }
-    Ok(())
 }
 
 /// How many rows the two tables have that decide how much room to make.

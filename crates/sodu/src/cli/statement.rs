@@ -12,7 +12,7 @@ use super::account::account_number;
 use super::failure::Failure;
 use super::output::{JsonList, Output, grouped, money, text, width};
 use super::session::{Intent, Session};
-use super::statements;
+use super::statements::{self, Form};
 use super::table::{Lean, Table, cut};
 use crate::door::{Call, encode};
 use crate::times;
@@ -38,7 +38,8 @@ pub(super) struct Statement {
     /// The whole of a month, such as 2026-07, in the configured time zone
     #[arg(long, value_name = "YYYY-MM", conflicts_with_all = ["from", "to"])]
     month: Option<String>,
-    /// Every account, each in a CSV file of its own, and a check that they add up to what the platform owes
+    /// Every account, each in a CSV file of its own, a summary with a line for each, and a check that they add up to what
+    /// the platform owes
     #[arg(long, requires = "month")]
     all: bool,
     /// The new folder for the files of --all [default: statements-YYYY-MM]
@@ -95,8 +96,8 @@ impl Statement {
         let Some(account) = self.account else {
             let month = self.month.unwrap_or_default();
             let folder = self.out.unwrap_or_else(|| format!("statements-{month}").into());
-            let form = if format == Format::Excel { "excel" } else { "csv" };
-            return statements::write(global, &month, &span, folder, form);
+            let form = if format == Format::Excel { Form::Excel } else { Form::Csv };
+            return statements::write(global, &month, &span, &folder, form);
         };
         Session::run(global, Intent::Read, async |session| match format {
             Format::Csv => copy(session, account, &span, "csv").await,

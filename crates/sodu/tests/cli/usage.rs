@@ -2,7 +2,7 @@
 
 use crate::common::{Sodu, columns, program, run};
 
-const COMMANDS: [&[&str]; 33] = [
+const COMMANDS: [&[&str]; 47] = [
     &[],
     &["demo"],
     &["serve"],
@@ -24,6 +24,14 @@ const COMMANDS: [&[&str]; 33] = [
     &["topup"],
     &["charge"],
     &["adjust"],
+    &["hold"],
+    &["extend"],
+    &["capture"],
+    &["void"],
+    &["holds"],
+    &["refund"],
+    &["transfer"],
+    &["limit"],
     &["statement"],
     &["currency"],
     &["currency", "add"],
@@ -33,6 +41,12 @@ const COMMANDS: [&[&str]; 33] = [
     &["operator", "list"],
     &["operator", "revoke"],
     &["audit"],
+    &["import"],
+    &["import", "accounts"],
+    &["export"],
+    &["export", "accounts"],
+    &["export", "entries"],
+    &["config"],
     &["verify"],
     &["backup"],
     &["restore"],
@@ -51,7 +65,8 @@ fn every_command_teaches_itself() {
         let examples = help.lines().skip_while(|line| !line.starts_with("Example"));
         let wide: Vec<&str> = examples.filter(|line| columns(line) > 80).collect();
         assert_eq!(wide, [""; 0]);
-        let is_group = matches!(command, [one] if ["account", "key", "currency", "operator"].contains(one));
+        let is_group =
+            matches!(command, [one] if ["account", "key", "currency", "operator", "import", "export"].contains(one));
         assert!(is_group || help.contains("Example"), "{command:?} shows no example:\n{help}");
     }
     assert_eq!(sodu.files(), [""; 0]);
