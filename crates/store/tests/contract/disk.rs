@@ -138,7 +138,7 @@ fn a_changed_entry_is_found_by_verify_and_by_the_start() {
 #[test]
 fn an_account_that_holds_other_than_its_open_holds_is_no_account_to_serve() {
     for (tampering, held, sum) in [
-        ("UPDATE open_holds SET remaining = remaining - 1", "10", "9.99"),
+        ("UPDATE open_holds SET remaining = remaining - 1 WHERE number = 4", "10", "9.99"),
         ("DELETE FROM open_holds WHERE number = 4", "10", "6"),
         ("INSERT INTO open_holds SELECT 1, 2, 2, 1, expires_at FROM open_holds WHERE number = 4", "10", "10.01"),
         ("UPDATE open_holds SET account = 2", "10", "0"),
