@@ -19,6 +19,7 @@ mod imports;
 mod login;
 mod members;
 mod movements;
+mod openapi;
 mod operators;
 mod problem;
 mod query;
@@ -44,6 +45,7 @@ use tracing::Span;
 
 use crate::metrics::Metrics;
 pub(crate) use chores::verified;
+pub use openapi::document;
 use problem::{Problem, Slug};
 
 /// The longest body that a route takes, in bytes.
@@ -92,6 +94,7 @@ fn routes() -> Vec<Route> {
         Route::post("/v1/operators", Admin, operators::add),
         Route::delete("/v1/operators/{name}", Admin, operators::revoke),
         Route::get("/v1/audit", Admin, audit::list),
+        Route::get("/v1/openapi.json", Read, openapi::show),
         Route::post("/v1/verify", Admin, chores::verify),
         Route::post("/v1/backup", Admin, chores::backup),
     ]
