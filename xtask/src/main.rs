@@ -8,6 +8,8 @@
 
 mod bench;
 mod ci;
+#[cfg(test)]
+mod compat;
 mod contradiction;
 mod crash;
 mod disk_full;
