@@ -13,6 +13,7 @@ mod compat;
 mod contradiction;
 mod crash;
 mod disk_full;
+mod fuzz_api;
 mod http;
 mod money;
 mod operator;
@@ -49,6 +50,8 @@ enum Chore {
     DiskFull(disk_full::Arguments),
     /// Runs the commands that README.md shows
     Readme,
+    /// Sends the operator API what its OpenAPI document allows, and what it does not
+    FuzzApi(fuzz_api::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Chore::SyncProof(arguments) => sync_proof::run(&arguments),
         Chore::DiskFull(arguments) => disk_full::run(&arguments),
         Chore::Readme => readme::run(),
+        Chore::FuzzApi(arguments) => fuzz_api::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
