@@ -8,11 +8,13 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::programs::{self, cargo, run as run_program};
-use crate::{crash, disk_full, planted, readme, server, sync_proof};
+use crate::{crash, disk_full, fuzz_api, planted, readme, server, sync_proof};
 
 /// Few enough for CI, enough for two generations of everything that is written behind the commits. `cargo xtask crash`
 /// takes a hundred.
 const KILLS: u32 = 8;
+/// What every CI run sends, always the same; `cargo xtask fuzz-api` takes more, and other seeds.
+const FUZZ: fuzz_api::Arguments = fuzz_api::Arguments { examples: 5, seconds: None, seed: 1 };
 
 pub(crate) fn run() -> Result<()> {
     let began = Instant::now();
@@ -27,6 +29,7 @@ pub(crate) fn run() -> Result<()> {
     step("crash", || crash::prove(&server::build()?, KILLS, crate::random::Random::fresh_seed()))?;
     step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
     step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;
+    step("fuzz-api", || fuzz_api::run(&FUZZ))?;
     step("tests", || {
         // Some tests tamper with a ledger in the shell that everybody has for it, and some sit at a terminal.
         programs::need("sqlite3", "sqlite3")?;

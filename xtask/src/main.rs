@@ -8,9 +8,12 @@
 
 mod bench;
 mod ci;
+#[cfg(test)]
+mod compat;
 mod contradiction;
 mod crash;
 mod disk_full;
+mod fuzz_api;
 mod http;
 mod money;
 mod operator;
@@ -47,6 +50,8 @@ enum Chore {
     DiskFull(disk_full::Arguments),
     /// Runs what README.md and docs/ tell their reader to run, and compares what they show
     Readme(readme::Arguments),
+    /// Sends the operator API what its OpenAPI document allows, and what it does not
+    FuzzApi(fuzz_api::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +62,7 @@ fn main() -> ExitCode {
         Chore::SyncProof(arguments) => sync_proof::run(&arguments),
         Chore::DiskFull(arguments) => disk_full::run(&arguments),
         Chore::Readme(arguments) => readme::run(&arguments),
+        Chore::FuzzApi(arguments) => fuzz_api::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

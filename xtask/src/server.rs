@@ -67,10 +67,10 @@ impl Server {
         starting.wait()
     }
 
-    /// A token of a new operator with that name and a number behind it, who may move money.
-    pub(crate) fn operator_token(&self, name: &str) -> Result<String> {
+    /// A token of a new operator with that name and a number behind it, and that role.
+    pub(crate) fn operator_token(&self, name: &str, role: &str) -> Result<String> {
         let name = format!("{name}-{}", Random::fresh_seed());
-        let body = json!({ "name": name, "role": "money" }).to_string();
+        let body = json!({ "name": name, "role": role }).to_string();
         let request = Request { method: "POST", path: "/v1/operators", key: None, body: &body };
         let answer = Operator::open(&self.socket)?.call(&request)?;
         let token = answer.body["token"].as_str().filter(|_| answer.status == 201);

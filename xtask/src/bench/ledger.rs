@@ -50,7 +50,7 @@ pub(crate) struct Target {
 impl Target {
     pub(crate) fn start(binary: &Path, database: &Path, log: &Path) -> Result<Target> {
         let server = Server::start(&Setup { binary, database, log, prefix: &[], flags: &[] })?;
-        let token = server.operator_token("bench")?;
+        let token = server.operator_token("bench", "money")?;
         Ok(Target { server, token })
     }
 }

@@ -85,14 +85,18 @@ impl Members {
         }
     }
 
-    /// A whole number of at least zero.
+    /// A whole number of at least zero. `7.0` is one: JSON does not tell it from 7, and JSON Schema calls both integers.
     pub(super) fn whole(&mut self, name: &str) -> Result<Option<u64>, Problem> {
         match self.take(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(other) => match other.as_u64() {
-                Some(number) => Ok(Some(number)),
-                None => Err(wrong_type(name, "a whole number", &other)),
-            },
+            Some(Value::Number(number)) => {
+                let text = number.to_string();
+                let whole = text.strip_suffix(".0").unwrap_or(&text).parse();
+                whole.map(Some).map_err(|_| {
+                    Problem::malformed(format!("\"{name}\" must be a whole number from 0 to {}", u64::MAX))
+                })
+            }
+            Some(other) => Err(wrong_type(name, "a whole number", &other)),
         }
     }
 

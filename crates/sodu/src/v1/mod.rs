@@ -19,6 +19,7 @@ mod imports;
 mod login;
 mod members;
 mod movements;
+mod openapi;
 mod operators;
 mod problem;
 mod query;
@@ -43,6 +44,7 @@ use store::{AccountNow, Fault, Outcome, Role, Store};
 
 use crate::metrics::Metrics;
 pub(crate) use chores::verified;
+pub use openapi::document;
 use problem::{Problem, Slug};
 
 /// The longest body that a route takes, in bytes.
@@ -91,6 +93,7 @@ fn routes() -> Vec<Route> {
         Route::post("/v1/operators", Admin, operators::add),
         Route::delete("/v1/operators/{name}", Admin, operators::revoke),
         Route::get("/v1/audit", Admin, audit::list),
+        Route::get("/v1/openapi.json", Read, openapi::show),
         Route::post("/v1/verify", Admin, chores::verify),
         Route::post("/v1/backup", Admin, chores::backup),
     ]

@@ -10,48 +10,68 @@ use serde_json::{Map, Value, json};
 
 use super::request;
 
-/// Every way in which the operator API says no.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Slug {
-    Malformed,
-    IdempotencyKeyRequired,
-    Unauthorized,
-    Forbidden,
-    NotFound,
-    UnknownAccount,
-    UnknownEntry,
-    UnknownCredential,
-    UnknownCurrency,
-    UnknownOperator,
-    UnknownHold,
-    UnknownCharge,
-    UnknownKey,
-    MethodNotAllowed,
-    InsufficientCredit,
-    AccountLocked,
-    AccountClosed,
-    RecipientClosed,
-    AccountNotEmpty,
-    HoldNotOpen,
-    AccountExists,
-    CredentialExists,
-    OperatorExists,
-    CurrencyExists,
-    TooManyCurrencies,
-    FileExists,
-    SettingsChanged,
-    BodyTooLarge,
-    AmountOutOfRange,
-    CaptureExceedsHold,
-    RefundExceedsCharge,
-    SameAccount,
-    CurrencyMismatch,
-    KeyReused,
-    TooManyRefusals,
-    Unavailable,
-    OutcomeUnknown,
-    BackupFailed,
-    NotSaved,
+/// Declares [`Slug`] from its table: the name that programs read, the HTTP status, the title that people read.
+macro_rules! slugs {
+    ($($variant:ident = ($name:literal, $status:ident, $title:literal),)*) => {
+        /// Every way in which the operator API says no.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(crate) enum Slug {
+            $($variant),*
+        }
+
+        impl Slug {
+            /// All of them.
+            pub(super) const ALL: &[Slug] = &[$(Slug::$variant),*];
+
+            fn row(self) -> (&'static str, StatusCode, &'static str) {
+                match self {
+                    $(Slug::$variant => ($name, StatusCode::$status, $title)),*
+                }
+            }
+        }
+    };
+}
+
+slugs! {
+    Malformed = ("malformed", BAD_REQUEST, "The request cannot be understood"),
+    IdempotencyKeyRequired = ("idempotency_key_required", BAD_REQUEST, "A movement needs an idempotency key"),
+    Unauthorized = ("unauthorized", UNAUTHORIZED, "The caller is not known"),
+    Forbidden = ("forbidden", FORBIDDEN, "The caller's role does not reach that far"),
+    NotFound = ("not_found", NOT_FOUND, "There is no such route"),
+    UnknownAccount = ("unknown_account", NOT_FOUND, "There is no such account"),
+    UnknownEntry = ("unknown_entry", NOT_FOUND, "There is no such entry"),
+    UnknownCredential = ("unknown_credential", NOT_FOUND, "There is no such credential"),
+    UnknownCurrency = ("unknown_currency", NOT_FOUND, "There is no such currency"),
+    UnknownOperator = ("unknown_operator", NOT_FOUND, "There is no such operator"),
+    UnknownHold = ("unknown_hold", NOT_FOUND, "There is no such hold"),
+    UnknownCharge = ("unknown_charge", NOT_FOUND, "There is no such charge"),
+    UnknownKey = ("unknown_key", NOT_FOUND, "The idempotency key has done nothing"),
+    MethodNotAllowed = ("method_not_allowed", METHOD_NOT_ALLOWED, "The route does not take this method"),
+    InsufficientCredit = ("insufficient_credit", CONFLICT, "Not enough credit"),
+    AccountLocked = ("account_locked", CONFLICT, "The account is locked"),
+    AccountClosed = ("account_closed", CONFLICT, "The account is closed"),
+    RecipientClosed = ("recipient_closed", CONFLICT, "The account that would get it is closed"),
+    AccountNotEmpty = ("account_not_empty", CONFLICT, "The account is not empty"),
+    HoldNotOpen = ("hold_not_open", CONFLICT, "The hold has ended"),
+    AccountExists = ("account_exists", CONFLICT, "The account exists already"),
+    CredentialExists = ("credential_exists", CONFLICT, "The API key exists already"),
+    OperatorExists = ("operator_exists", CONFLICT, "The operator's name is taken"),
+    CurrencyExists = ("currency_exists", CONFLICT, "The currency exists already"),
+    TooManyCurrencies = ("too_many_currencies", CONFLICT, "No further currency can be kept"),
+    FileExists = ("file_exists", CONFLICT, "The file exists already"),
+    SettingsChanged = ("settings_changed", PRECONDITION_FAILED, "The settings changed since they were read"),
+    BodyTooLarge = ("body_too_large", PAYLOAD_TOO_LARGE, "The body is too large"),
+    AmountOutOfRange = ("amount_out_of_range", UNPROCESSABLE_ENTITY, "The amount cannot be taken"),
+    CaptureExceedsHold = ("capture_exceeds_hold", UNPROCESSABLE_ENTITY, "The capture is greater than the hold"),
+    RefundExceedsCharge = ("refund_exceeds_charge", UNPROCESSABLE_ENTITY, "The refund is greater than the charge"),
+    SameAccount = ("same_account", UNPROCESSABLE_ENTITY, "Both accounts are the same"),
+    CurrencyMismatch = ("currency_mismatch", UNPROCESSABLE_ENTITY, "The accounts have different currencies"),
+    KeyReused = ("key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for something else"),
+    TooManyRefusals = ("too_many_refusals", TOO_MANY_REQUESTS, "The account is refused too often; nothing was decided"),
+    Unavailable = ("unavailable", SERVICE_UNAVAILABLE, "Nothing happened; try again later"),
+    OutcomeUnknown = ("outcome_unknown", SERVICE_UNAVAILABLE, "It may have happened; send the same key again"),
+    BackupFailed = ("backup_failed", INTERNAL_SERVER_ERROR, "The backup was not written"),
+    NotSaved = ("not_saved", INTERNAL_SERVER_ERROR, "The links were not saved"),
 }
 
 impl Slug {
@@ -60,68 +80,14 @@ impl Slug {
         self.row().0
     }
 
-    /// The table: the name that programs read, the HTTP status, the title that people read.
-    fn row(self) -> (&'static str, StatusCode, &'static str) {
-        use StatusCode as S;
-        match self {
-            Slug::Malformed => ("malformed", S::BAD_REQUEST, "The request cannot be understood"),
-            Slug::IdempotencyKeyRequired => {
-                ("idempotency_key_required", S::BAD_REQUEST, "A movement needs an idempotency key")
-            }
-            Slug::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "The caller is not known"),
-            Slug::Forbidden => ("forbidden", S::FORBIDDEN, "The caller's role does not reach that far"),
-            Slug::NotFound => ("not_found", S::NOT_FOUND, "There is no such route"),
-            Slug::UnknownAccount => ("unknown_account", S::NOT_FOUND, "There is no such account"),
-            Slug::UnknownEntry => ("unknown_entry", S::NOT_FOUND, "There is no such entry"),
-            Slug::UnknownCredential => ("unknown_credential", S::NOT_FOUND, "There is no such credential"),
-            Slug::UnknownCurrency => ("unknown_currency", S::NOT_FOUND, "There is no such currency"),
-            Slug::UnknownOperator => ("unknown_operator", S::NOT_FOUND, "There is no such operator"),
-            Slug::UnknownHold => ("unknown_hold", S::NOT_FOUND, "There is no such hold"),
-            Slug::UnknownCharge => ("unknown_charge", S::NOT_FOUND, "There is no such charge"),
-            Slug::UnknownKey => ("unknown_key", S::NOT_FOUND, "The idempotency key has done nothing"),
-            Slug::MethodNotAllowed => {
-                ("method_not_allowed", S::METHOD_NOT_ALLOWED, "The route does not take this method")
-            }
-            Slug::InsufficientCredit => ("insufficient_credit", S::CONFLICT, "Not enough credit"),
-            Slug::AccountLocked => ("account_locked", S::CONFLICT, "The account is locked"),
-            Slug::AccountClosed => ("account_closed", S::CONFLICT, "The account is closed"),
-            Slug::RecipientClosed => ("recipient_closed", S::CONFLICT, "The account that would get it is closed"),
-            Slug::HoldNotOpen => ("hold_not_open", S::CONFLICT, "The hold has ended"),
-            Slug::AccountNotEmpty => ("account_not_empty", S::CONFLICT, "The account is not empty"),
-            Slug::AccountExists => ("account_exists", S::CONFLICT, "The account exists already"),
-            Slug::CredentialExists => ("credential_exists", S::CONFLICT, "The API key exists already"),
-            Slug::OperatorExists => ("operator_exists", S::CONFLICT, "The operator's name is taken"),
-            Slug::CurrencyExists => ("currency_exists", S::CONFLICT, "The currency exists already"),
-            Slug::TooManyCurrencies => ("too_many_currencies", S::CONFLICT, "No further currency can be kept"),
-            Slug::FileExists => ("file_exists", S::CONFLICT, "The file exists already"),
-            Slug::SettingsChanged => {
-                ("settings_changed", S::PRECONDITION_FAILED, "The settings changed since they were read")
-            }
-            Slug::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
-            Slug::AmountOutOfRange => ("amount_out_of_range", S::UNPROCESSABLE_ENTITY, "The amount cannot be taken"),
-            Slug::CaptureExceedsHold => {
-                ("capture_exceeds_hold", S::UNPROCESSABLE_ENTITY, "The capture is greater than the hold")
-            }
-            Slug::RefundExceedsCharge => {
-                ("refund_exceeds_charge", S::UNPROCESSABLE_ENTITY, "The refund is greater than the charge")
-            }
-            Slug::SameAccount => ("same_account", S::UNPROCESSABLE_ENTITY, "Both accounts are the same"),
-            Slug::CurrencyMismatch => {
-                ("currency_mismatch", S::UNPROCESSABLE_ENTITY, "The accounts have different currencies")
-            }
-            Slug::TooManyRefusals => {
-                ("too_many_refusals", S::TOO_MANY_REQUESTS, "The account is refused too often; nothing was decided")
-            }
-            Slug::KeyReused => {
-                ("key_reused", S::UNPROCESSABLE_ENTITY, "The idempotency key was used for something else")
-            }
-            Slug::Unavailable => ("unavailable", S::SERVICE_UNAVAILABLE, "Nothing happened; try again later"),
-            Slug::OutcomeUnknown => {
-                ("outcome_unknown", S::SERVICE_UNAVAILABLE, "It may have happened; send the same key again")
-            }
-            Slug::NotSaved => ("not_saved", S::INTERNAL_SERVER_ERROR, "The links were not saved"),
-            Slug::BackupFailed => ("backup_failed", S::INTERNAL_SERVER_ERROR, "The backup was not written"),
-        }
+    /// The status that it is sent with.
+    pub(super) fn status(self) -> StatusCode {
+        self.row().1
+    }
+
+    /// What it means, for people.
+    pub(super) fn title(self) -> &'static str {
+        self.row().2
     }
 }
 
@@ -152,7 +118,7 @@ impl Problem {
 
     /// The status that it is sent with.
     pub(crate) fn status(&self) -> StatusCode {
-        self.slug.row().1
+        self.slug.status()
     }
 
     /// The document, as it is sent; while a request is being answered, with its id.

@@ -15,6 +15,8 @@ use store::{DatabaseUrl, Options, Store};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
+use crate::described::{self, Exchange};
+
 /// 2026-07-29T07:00:00Z
 pub(crate) const START_US: i64 = 1_785_308_400_000_000;
 
@@ -96,15 +98,30 @@ impl Api {
         }
         let mut request = request.body(Body::from(body.to_owned())).expect("a request");
         request.extensions_mut().insert(Caller(Actor::new("local:anna").expect("a name")));
-        self.send(request).await
+        self.exchange(request, body).await
     }
 
+    /// Sends a request without a body.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        self.exchange(request, "").await
+    }
+
+    /// Sends `request`, whose body is `sent`, and holds what comes back against the OpenAPI document.
+    async fn exchange(&self, request: Request<Body>, sent: &str) -> Answer {
+        let (method, target) = (request.method().to_string(), request.uri().to_string());
         let response = self.router.clone().oneshot(request).await.expect("routers do not fail");
         let (head, body) = response.into_parts();
         let bytes = body.collect().await.expect("a whole body").to_bytes();
         let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        described::check(&Exchange {
+            method: &method,
+            target: &target,
+            sent,
+            status: head.status.as_u16(),
+            headers: &head.headers,
+            text: &text,
+        });
         Answer { status: head.status.as_u16(), headers: head.headers, text, json }
     }
 }

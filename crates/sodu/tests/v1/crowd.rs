@@ -20,6 +20,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Barrier;
 
 use crate::common::{START_US, options};
+use crate::described::{Exchange, check};
 
 const CALLERS: u64 = 64;
 const COMMANDS: u64 = 10_000;
@@ -72,10 +73,12 @@ impl Connection {
         let request = hyper::Request::builder().method(method).uri(path).header("host", "sodu");
         let request = if key.is_empty() { request } else { request.header("idempotency-key", key) };
         self.0.ready().await.expect("an open connection");
-        let request = request.body(Full::from(body)).expect("a request");
-        let (head, body) = self.0.send_request(request).await.expect("an answer").into_parts();
-        let bytes = body.collect().await.expect("a whole body").to_bytes();
-        (head.status.as_u16(), serde_json::from_slice(&bytes).expect("JSON"))
+        let request = request.body(Full::from(body.clone())).expect("a request");
+        let (head, answer) = self.0.send_request(request).await.expect("an answer").into_parts();
+        let bytes = answer.collect().await.expect("a whole body").to_bytes();
+        let (status, text) = (head.status.as_u16(), String::from_utf8(bytes.to_vec()).expect("UTF-8"));
+        check(&Exchange { method, target: path, sent: &body, status, headers: &head.headers, text: &text });
+        (status, serde_json::from_str(&text).expect("JSON"))
     }
 
     pub(crate) async fn post(&mut self, path: &str, key: &str, body: &Value) -> (u16, Value) {

@@ -1,4 +1,5 @@
-//! The operator API as its callers see it: statuses, headers and bodies, from the real router over a real database.
+//! The operator API as its callers see it: statuses, headers and bodies, from the real router over a real database, each
+//! held against the OpenAPI document (`described`).
 //!
 //! Each test has its own database and a clock that stands still until it is moved.
 
@@ -9,6 +10,7 @@ mod chores;
 mod common;
 mod credentials;
 mod crowd;
+mod described;
 mod holds;
 mod malformed;
 mod operators;

@@ -46,6 +46,18 @@ async fn an_account_needs_no_more_than_a_name() {
     assert_eq!(shown.json, opened.json["account"]);
 }
 
+/// JSON has one kind of number, and some languages write every one of them with a point.
+#[tokio::test]
+async fn a_whole_number_may_be_written_with_a_point() {
+    let api = Api::new();
+    let opened = api.call("POST", "/v1/accounts", &[], r#"{"name":"A","id":7.0}"#).await.expect(201);
+    assert_eq!(opened.json["account"]["id"], 7);
+    api.post("/v1/accounts/7/topups", "t", r#"{"amount":"5"}"#).await.expect(201);
+    api.post("/v1/accounts/7/holds", "h", r#"{"amount":"5","expires_in":60}"#).await.expect(201);
+    let again = api.post("/v1/accounts/7/holds", "h", r#"{"amount":"5","expires_in":6.0e1}"#).await.expect(200);
+    assert_eq!(again.json["replayed"], true);
+}
+
 #[tokio::test]
 async fn movements_answer_with_their_entry_and_the_account_right_after_it() {
     let api = Api::with_account().await;
