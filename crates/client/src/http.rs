@@ -44,6 +44,7 @@ pub(crate) enum Repeat {
     /// Sending it twice does what sending it once does.
     Harmless,
     /// Only where it certainly did not reach the server.
+    #[cfg_attr(not(feature = "operator"), expect(dead_code, reason = "only the operator API changes anything"))]
     UnlessSent,
 }
 
@@ -53,6 +54,7 @@ pub(crate) struct Answered {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     /// Whether an earlier attempt of the same call may have reached the server, unanswered.
+    #[cfg_attr(not(feature = "operator"), expect(dead_code, reason = "only the operator API changes anything"))]
     pub(crate) after_lost: bool,
 }
 

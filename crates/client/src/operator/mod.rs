@@ -147,19 +147,16 @@ impl Operator {
         if answered.status.is_success() {
             return Ok(answered);
         }
-        let lost = answered.after_lost;
-        match problem(&answered) {
-            OperatorError::Problem(problem)
-                if problem.slug == "outcome_unknown" || (lost && !problem.is_decision()) =>
-            {
-                Err(OperatorError::OutcomeUnknown { cause: problem.detail })
+        let error = problem(&answered);
+        let is_unknown = match &error {
+            OperatorError::Problem(problem) => {
+                problem.slug == "outcome_unknown" || (answered.after_lost && !problem.is_decision())
             }
-            // What a proxy answers says nothing about what the server did, save that it refused to pass it on.
-            OperatorError::Fault(fault) if lost || answered.status.is_server_error() => {
-                Err(OperatorError::OutcomeUnknown { cause: fault.to_string() })
-            }
-            error => Err(error),
-        }
+            // What a proxy answers says nothing about what the server did.
+            OperatorError::Fault(_) => answered.after_lost || answered.status.is_server_error(),
+            OperatorError::OutcomeUnknown { .. } | OperatorError::BadKey => false,
+        };
+        Err(if is_unknown { OperatorError::OutcomeUnknown { cause: error.to_string() } } else { error })
     }
 }
 

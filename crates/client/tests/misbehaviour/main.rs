@@ -17,18 +17,14 @@ fn short() -> Settings {
 
 #[track_caller]
 fn unexpected(error: Error) -> String {
-    match error {
-        Error::Fault(Fault::Unexpected { found, expected: _ }) => found,
-        other => panic!("{other:?}"),
-    }
+    let Error::Fault(Fault::Unexpected { found, .. }) = &error else { panic!("{error:?}") };
+    found.clone()
 }
 
 #[track_caller]
 fn broken(error: Error) -> String {
-    match error {
-        Error::Fault(Fault::Broken { detail }) => detail,
-        other => panic!("{other:?}"),
-    }
+    let Error::Fault(Fault::Broken { detail }) = &error else { panic!("{error:?}") };
+    detail.clone()
 }
 
 #[tokio::test]

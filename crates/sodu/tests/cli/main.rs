@@ -3,7 +3,9 @@
 //! Each test has its own folder and database; none waits for a time, only for what a process prints or for its end.
 
 mod accounts;
+mod balance;
 mod chores;
+mod client;
 mod common;
 mod demo;
 mod keys;
