@@ -8,11 +8,13 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::programs::{cargo, run as run_program};
-use crate::{crash, disk_full, planted, readme, server, sync_proof};
+use crate::{client_only, crash, disk_full, planted, readme, samples, server, sync_proof};
 
 /// Few enough for CI, enough for two generations of everything that is written behind the commits. `cargo xtask crash`
 /// takes a hundred.
 const KILLS: u32 = 8;
+/// Some hundred thousand bodies; `cargo xtask fuzz` goes on for ten minutes.
+const FUZZ_SECONDS: u32 = 10;
 
 pub(crate) fn run() -> Result<()> {
     let began = Instant::now();
@@ -24,6 +26,9 @@ pub(crate) fn run() -> Result<()> {
     })?;
     step("planted bugs fit the tree", planted::all_fit)?;
     step("README", readme::run)?;
+    step("samples", || samples::run(&samples::Arguments::default()))?;
+    step("client only", client_only::run)?;
+    step("fuzz", || client_only::fuzz(FUZZ_SECONDS))?;
     step("crash", || crash::prove(&server::build()?, KILLS, crate::random::Random::fresh_seed()))?;
     step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
     step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;

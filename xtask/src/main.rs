@@ -8,6 +8,7 @@
 
 mod bench;
 mod ci;
+mod client_only;
 mod contradiction;
 mod crash;
 mod disk_full;
@@ -18,6 +19,7 @@ mod planted;
 mod programs;
 mod random;
 mod readme;
+mod samples;
 mod server;
 mod sync_proof;
 
@@ -47,6 +49,16 @@ enum Chore {
     DiskFull(disk_full::Arguments),
     /// Runs the commands that README.md shows
     Readme,
+    /// Runs the samples and the Postman collection against a demo
+    Samples(samples::Arguments),
+    /// Builds the program without server and database, and looks that it has neither
+    ClientOnly,
+    /// Damages GetBalance answers at random, and reads them
+    Fuzz {
+        /// For how long
+        #[arg(long, default_value_t = 600)]
+        seconds: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -57,6 +69,9 @@ fn main() -> ExitCode {
         Chore::SyncProof(arguments) => sync_proof::run(&arguments),
         Chore::DiskFull(arguments) => disk_full::run(&arguments),
         Chore::Readme => readme::run(),
+        Chore::Samples(arguments) => samples::run(&arguments),
+        Chore::ClientOnly => client_only::run(),
+        Chore::Fuzz { seconds } => client_only::fuzz(seconds),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
