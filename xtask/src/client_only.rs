@@ -21,7 +21,7 @@ pub(crate) fn run() -> Result<()> {
     let wrong: Vec<&str> = ABSENT.into_iter().filter(is_in).collect();
     ensure!(wrong.is_empty(), "a build without server and database contains {}", wrong.join(", "));
 
-    programs::run(&mut cargo(["build", "--quiet"]).args(features))?;
+    programs::run(cargo(["build", "--quiet"]).args(features))?;
     let help = programs::output(Command::new(target().join("debug/sodu")).arg("--help"))?;
     let help = String::from_utf8_lossy(&help.stdout).into_owned();
     ensure!(help.contains("balance") && !help.contains("serve "), "it has other commands than it should:\n{help}");

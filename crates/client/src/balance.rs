@@ -138,7 +138,7 @@ impl Client {
         }
         match wire::read_reply(&answered.body) {
             Ok(Reply::Balance { balance, user_id }) if status.is_success() => Ok(Balance { amount: balance, user_id }),
-            Ok(Reply::Refused { code, message }) => Err(refused(code, message)),
+            Ok(Reply::Refused { code, message }) => Err(refused(code, self.without_keys(&message))),
             Ok(Reply::Balance { .. }) => Err(Fault::Status { status: status.as_u16() }.into()),
             Err(_) if !status.is_success() => Err(Fault::Status { status: status.as_u16() }.into()),
             Err(not) => {
@@ -146,6 +146,11 @@ impl Client {
                 Err(Fault::Unexpected { found, expected: NotAReply::EXPECTED }.into())
             }
         }
+    }
+
+    /// What the service says, should it repeat what it was sent.
+    fn without_keys(&self, message: &str) -> String {
+        message.replace(self.secret_key.expose(), "(SecretKey)").replace(self.api_key.expose(), "(ApiKey)")
     }
 
     fn request(&self) -> Ask {

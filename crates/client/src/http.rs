@@ -20,6 +20,9 @@ use crate::settings::{Base, Settings, SetupError};
 /// The wait before the first retry is up to this long, before each further one up to twice as long.
 const WAIT: Duration = Duration::from_millis(200);
 
+/// Longer than any call: what is further away than this cannot be told from "no limit", nor always be added to a clock.
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
 /// A way to one server.
 #[derive(Clone)]
 pub(crate) struct Http {
@@ -94,7 +97,7 @@ impl Http {
 
     /// Sends `ask`, again after a failure that passes if that is allowed, and reads the whole answer.
     pub(crate) async fn ask(&self, ask: &Ask) -> Result<Answered, Failed> {
-        let until = Instant::now() + self.settings.timeout;
+        let until = Instant::now() + self.settings.timeout.min(YEAR);
         let timeout = Fault::Timeout { limit: self.settings.timeout };
         let mut lost = false;
         let mut retries = 0;
@@ -110,7 +113,8 @@ impl Http {
                     (is_passing && (!lost || ask.repeat == Repeat::Harmless), None)
                 }
             };
-            let wait = told_wait.unwrap_or_default().max(jitter(retries));
+            // No wait is longer than the call may take, whatever number of seconds a server names.
+            let wait = told_wait.unwrap_or_default().max(jitter(retries)).min(self.settings.timeout.min(YEAR));
             if !may_repeat || retries == self.settings.retries_max || Instant::now() + wait >= until {
                 return match tried {
                     Ok(answered) => Ok(Answered { after_lost: lost, ..answered }),

@@ -122,6 +122,14 @@ async fn a_service_in_trouble_is_asked_again_only_where_that_helps() {
     assert_eq!(error, Err(Error::Fault(Fault::Status { status: 503 })));
     assert_eq!(service.requests().len(), 1);
 
+    // Nor can every number of seconds be waited for.
+    let never: service::Act = |to| answer(to, "429 Slow", "Retry-After: 18446744073709551615\r\n", "");
+    let service = Service::that(&[never]);
+    let endless = Settings { timeout: Duration::MAX, retries_max: 0, ..Settings::default() };
+    for settings in [Settings::default(), endless] {
+        assert_eq!(service.balance_with(settings).await, Err(Error::Fault(Fault::Status { status: 429 })));
+    }
+
     // An error of the server is no refusal, whatever its body says.
     let confused: service::Act = |to| answer(to, "500 Oh", "", r#"{"Balance":0,"CodeResponse":"101"}"#);
     let error = Service::that(&[confused]).balance().await;
@@ -238,10 +246,14 @@ async fn no_output_holds_a_secret() {
         .with_writer(move || writer.clone())
         .init();
 
-    let service = Service::that(&[good, |to| say(to, "?"), |to| answer(to, "500 Oh", "", SECRET_KEY)]);
+    let echo: service::Act = |to| {
+        let message = format!("unknown pair {API_KEY} {SECRET_KEY}");
+        answer(to, "200 OK", "", format!(r#"{{"CodeResponse":"99","ErrorMessage":"{message}"}}"#));
+    };
+    let service = Service::that(&[good, |to| say(to, "?"), |to| answer(to, "500 Oh", "", SECRET_KEY), echo]);
     let client = Client::new(&service.address, API_KEY, SECRET_KEY).expect("a client");
     let mut shown = format!("{client:?}");
-    for _ in 0..3 {
+    for _ in 0..4 {
         match client.balance().await {
             Ok(balance) => shown += &format!("{balance:?}"),
             Err(error) => shown += &format!("{error} {error:?}"),
@@ -250,6 +262,7 @@ async fn no_output_holds_a_secret() {
     shown += &format!("{:?}", Client::new("http://example.com", API_KEY, SECRET_KEY));
     let logged = String::from_utf8_lossy(&log.0.lock().expect("no panic")).into_owned();
     assert!(logged.contains("TRACE"), "the log is on");
+    assert!(shown.contains("unknown pair (ApiKey) (SecretKey)"), "{shown}");
     for secret in [API_KEY, SECRET_KEY] {
         assert!(!shown.contains(secret), "{shown}");
         assert!(!logged.contains(secret), "{logged}");

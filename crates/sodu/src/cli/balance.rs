@@ -101,9 +101,8 @@ impl Balance {
         };
         let Account { url, api_key, secret_key, source } = self.account()?;
         let url = url.unwrap_or_else(|| ESMS.to_owned());
-        let client = Client::with(&url, &api_key, &secret_key, settings).map_err(|error| {
-            Failure::local("not_asked", format!("Nothing was asked: {error}. Address: {url}; keys: {source}."))
-        })?;
+        let client = Client::with(&url, &api_key, &secret_key, settings)
+            .map_err(|error| Failure::local("not_asked", format!("Nothing was asked: {error}. Keys: {source}.")))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime
             .map_err(|error| Failure::local("no_runtime", format!("The system refused what sodu needs: {error}.")))?;
