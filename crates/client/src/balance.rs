@@ -159,7 +159,7 @@ impl Client {
         wire::write_request(&keys, &mut body);
         let path = wire::Route::Post(Format::Json).template().trim_start_matches('/').to_owned();
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
-        Ask { method: Method::POST, path, headers, body: Some(body), repeat: Repeat::Harmless }
+        Ask { method: Method::POST, path, headers, body: Some(body), repeat: Repeat::Harmless, leaves_open: |_| false }
     }
 }
 

@@ -39,6 +39,9 @@ pub(crate) struct Ask {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) repeat: Repeat,
+    /// Whether an answer that says "not now" leaves it open what the server did: a gateway that gave up waiting may have
+    /// passed the request on.
+    pub(crate) leaves_open: fn(&Answered) -> bool,
 }
 
 /// When a request may be sent again.
@@ -56,7 +59,7 @@ pub(crate) struct Answered {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// Whether an earlier attempt of the same call may have reached the server, unanswered.
+    /// Whether an earlier attempt of the same call may have done what it was for, without saying so.
     #[cfg_attr(not(feature = "operator"), expect(dead_code, reason = "only the operator API changes anything"))]
     pub(crate) after_lost: bool,
 }
@@ -121,7 +124,7 @@ impl Http {
                     Err(failed) => Err(Failed { sent: lost, ..failed }),
                 };
             }
-            // An answer that came is not lost, whatever it said.
+            lost |= tried.is_ok_and(|answered| (ask.leaves_open)(&answered));
             sleep(wait).await;
             retries += 1;
         }
@@ -145,7 +148,9 @@ impl Http {
         })?;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_redirection() {
-            return Err(sent(Fault::Redirected { to: target(&self.base, &headers) }));
+            // Only "see other" says that what was asked for may be done (RFC 9110, section 15.4.4).
+            let fault = Fault::Redirected { to: target(&self.base, &headers) };
+            return Err(Failed { fault, sent: status == StatusCode::SEE_OTHER });
         }
         if let Some(coding) = coding(&headers).filter(|_| status.is_success()) {
             let found = format!("an answer compressed as {coding}, which was not asked for,");

@@ -158,7 +158,7 @@ impl Operator {
     pub async fn open_account(&self, new: &NewAccount) -> Result<Opened, OperatorError> {
         let mut ask = self.request(Method::POST, "v1/accounts".into(), Some(body(new)), Repeat::Harmless);
         with_key(&mut ask, &new.key)?;
-        read(self.settled(&ask).await?)
+        self.settled(&ask).await
     }
 
     /// An account as it is now.
@@ -230,7 +230,7 @@ impl Operator {
         let path = format!("v1/accounts/{id}/credentials");
         let mut ask = self.request(Method::POST, path, Some(body(new)), Repeat::Harmless);
         with_key(&mut ask, &new.key)?;
-        read(self.settled(&ask).await?)
+        self.settled(&ask).await
     }
 
     /// All pairs of an account, without their secrets.

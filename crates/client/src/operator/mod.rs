@@ -100,7 +100,7 @@ impl Operator {
         let (path, body) = command.route();
         let mut ask = self.request(Method::POST, path, Some(body), Repeat::Harmless);
         with_key(&mut ask, &command.key)?;
-        read(self.settled(&ask).await?)
+        self.settled(&ask).await
     }
 
     /// Has the ledger decide up to 8,192 commands in order. Nothing is atomic about it: each has its own outcome, in the
@@ -112,9 +112,9 @@ impl Operator {
         let items: Vec<Value> = commands.iter().map(Command::item).collect();
         let body = json!({ "commands": items });
         let ask = self.request(Method::POST, "v1/batch".into(), Some(body), Repeat::Harmless);
-        let outcomes: shapes::Outcomes = read(self.settled(&ask).await?)?;
+        let outcomes: shapes::Outcomes = self.settled(&ask).await?;
         if outcomes.outcomes.len() != commands.len() {
-            return Err(unexpected("as many outcomes as commands"));
+            return Err(OperatorError::OutcomeUnknown { cause: "there are fewer outcomes than commands".into() });
         }
         Ok(outcomes.outcomes.into_iter().map(shapes::Item::into_result).collect())
     }
@@ -126,7 +126,8 @@ impl Operator {
 
     fn request(&self, method: Method, path: String, body: Option<Value>, repeat: Repeat) -> Ask {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, self.bearer.clone())]);
-        Ask { method, path, headers, body: body.map(|body| body.to_string().into_bytes()), repeat }
+        let body = body.map(|body| body.to_string().into_bytes());
+        Ask { method, path, headers, body, repeat, leaves_open }
     }
 
     /// An answer to what moves no money under a key.
@@ -136,7 +137,7 @@ impl Operator {
     }
 
     /// An answer to what stands under a key: no failure after the request may have arrived is told as a no.
-    async fn settled(&self, ask: &Ask) -> Result<Answered, OperatorError> {
+    async fn settled<T: DeserializeOwned>(&self, ask: &Ask) -> Result<T, OperatorError> {
         let answered = match self.http.ask(ask).await {
             Ok(answered) => answered,
             Err(failed) if failed.sent => {
@@ -145,17 +146,11 @@ impl Operator {
             Err(failed) => return Err(OperatorError::Fault(failed.fault)),
         };
         if answered.status.is_success() {
-            return Ok(answered);
+            return read(answered).map_err(|error| OperatorError::OutcomeUnknown { cause: error.to_string() });
         }
         let error = problem(&answered);
-        let is_unknown = match &error {
-            OperatorError::Problem(problem) => {
-                problem.slug == "outcome_unknown" || (answered.after_lost && !problem.is_decision())
-            }
-            // What a proxy answers says nothing about what the server did.
-            OperatorError::Fault(_) => answered.after_lost || answered.status.is_server_error(),
-            OperatorError::OutcomeUnknown { .. } | OperatorError::BadKey => false,
-        };
+        let is_settled = matches!(&error, OperatorError::Problem(problem) if problem.is_decision());
+        let is_unknown = leaves_open(&answered) || (answered.after_lost && !is_settled);
         Err(if is_unknown { OperatorError::OutcomeUnknown { cause: error.to_string() } } else { error })
     }
 }
@@ -179,6 +174,15 @@ fn encode(text: &str) -> String {
     })
 }
 
+/// Whether that answer, which is no success, leaves it open whether a movement happened: sodu says so itself, and what a
+/// gateway answers for it says nothing about what it did.
+fn leaves_open(answered: &Answered) -> bool {
+    match serde_json::from_slice::<Problem>(&answered.body) {
+        Ok(problem) => problem.slug == "outcome_unknown",
+        Err(_) => answered.status.is_server_error(),
+    }
+}
+
 fn problem(answered: &Answered) -> OperatorError {
     match serde_json::from_slice::<Problem>(&answered.body) {
         Ok(problem) => OperatorError::Problem(Box::new(problem)),
@@ -187,9 +191,7 @@ fn problem(answered: &Answered) -> OperatorError {
 }
 
 fn read<T: DeserializeOwned>(answered: Answered) -> Result<T, OperatorError> {
-    serde_json::from_slice(&answered.body).map_err(|_| unexpected("what this version of the operator API answers"))
-}
-
-fn unexpected(expected: &'static str) -> OperatorError {
-    OperatorError::Fault(Fault::Unexpected { found: "JSON of another shape, or none,".to_owned(), expected })
+    let (found, expected) = ("JSON of another shape, or none,".to_owned(), "an answer of this operator API");
+    let unexpected = OperatorError::Fault(Fault::Unexpected { found, expected });
+    serde_json::from_slice(&answered.body).map_err(|_| unexpected)
 }

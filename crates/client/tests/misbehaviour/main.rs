@@ -2,6 +2,7 @@
 //!
 //! Where a limit did not work, a test would never end: what misbehaves here does so until the client is gone.
 
+mod operator;
 mod service;
 
 use std::io::Write;

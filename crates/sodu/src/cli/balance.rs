@@ -57,7 +57,7 @@ pub(super) struct Balance {
     #[cfg(feature = "server")]
     #[arg(value_parser = account_number(), conflicts_with_all = ["url", "demo", "api_key", "secret_key", "profile"])]
     account: Option<u32>,
-    /// Where the service answers [default: the profile's, else https://rest.esms.vn]
+    /// Where the service answers [default: the profile's, else eSMS itself]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Ask a demo that runs on this machine, wherever it listens, with the keys of its first account
