@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::programs::{cargo, run as run_program};
+use crate::programs::{self, cargo, run as run_program};
 use crate::{client_only, crash, disk_full, planted, readme, samples, server, sync_proof};
 
 /// Few enough for CI, enough for two generations of everything that is written behind the commits. `cargo xtask crash`
@@ -25,14 +25,19 @@ pub(crate) fn run() -> Result<()> {
         run_program(doc.env("RUSTDOCFLAGS", "--deny warnings"))
     })?;
     step("planted bugs fit the tree", planted::all_fit)?;
-    step("README", readme::run)?;
+    step("README and docs", readme::run_all)?;
     step("samples", || samples::run(&samples::Arguments::default()))?;
     step("client only", client_only::run)?;
     step("fuzz", || client_only::fuzz(FUZZ_SECONDS))?;
     step("crash", || crash::prove(&server::build()?, KILLS, crate::random::Random::fresh_seed()))?;
     step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
     step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;
-    step("tests", || run_program(&mut cargo(["test", "--workspace"])))?;
+    step("tests", || {
+        // Some tests tamper with a ledger in the shell that everybody has for it, and some sit at a terminal.
+        programs::need("sqlite3", "sqlite3")?;
+        programs::need("script", "bsdutils")?;
+        run_program(&mut cargo(["test", "--workspace"]))
+    })?;
     println!("ci: all of it passed in {:.0} s", began.elapsed().as_secs_f64());
     Ok(())
 }

@@ -89,6 +89,11 @@ impl Request<'_> {
         Prepared(self.with(&format!("Authorization: Bearer {token}\r\n")))
     }
 
+    /// The request as over the socket, which needs no token, to be sent later.
+    pub(crate) fn prepared_for_socket(&self) -> Prepared {
+        Prepared(self.bytes())
+    }
+
     /// The request as it goes over the wire.
     fn bytes(&self) -> Vec<u8> {
         self.with("")

@@ -47,8 +47,8 @@ enum Chore {
     SyncProof(sync_proof::Arguments),
     /// Fills the disk under the server, and makes room again
     DiskFull(disk_full::Arguments),
-    /// Runs the commands that README.md shows
-    Readme,
+    /// Runs what README.md and docs/ tell their reader to run, and compares what they show
+    Readme(readme::Arguments),
     /// Runs the samples and the Postman collection against a demo
     Samples(samples::Arguments),
     /// Builds the program without server and database, and looks that it has neither
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
         Chore::Crash(arguments) => crash::run(&arguments),
         Chore::SyncProof(arguments) => sync_proof::run(&arguments),
         Chore::DiskFull(arguments) => disk_full::run(&arguments),
-        Chore::Readme => readme::run(),
+        Chore::Readme(arguments) => readme::run(&arguments),
         Chore::Samples(arguments) => samples::run(&arguments),
         Chore::ClientOnly => client_only::run(),
         Chore::Fuzz { seconds } => client_only::fuzz(seconds),

@@ -24,7 +24,16 @@ pub(crate) fn target() -> PathBuf {
 pub(crate) fn cargo<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(arguments);
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_of_cargo)) {
+        command.env_remove(name);
+    }
     command
+}
+
+/// Whether cargo set this variable to tell us which package we are. Handed on to another cargo, such a variable has build
+/// scripts run again that look at it, and with them a release build of minutes.
+pub(crate) fn is_of_cargo(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 /// Runs `command` to its end with our own output; anything but success is an error.

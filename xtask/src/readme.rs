@@ -1,176 +1,192 @@
-//! `cargo xtask readme`: runs what README.md tells its reader to run, and compares what it says will come back.
+//! `cargo xtask readme`: runs what README.md and the pages of `docs/` tell their reader to run, and compares everything
+//! that they say will come back.
 //!
-//! README stays as a person would write it; comments, which no reader sees, mark the fenced blocks that are run:
+//! The pages stay as a person would write them; comments, which no reader sees, say of each `sh` block what is done with it,
+//! and none goes without:
 //!
-//! - `<!-- ci: demo -->` before a `sh` block: it is started and left running. What it prints as `export` lines is set for
-//!   the blocks that follow, and its address takes the place of the usual one, should that have been taken.
-//! - `<!-- ci: run -->` before a `sh` block: it must succeed. A `json` block right after it is what it must print.
+//! - `<!-- ci: demo -->`: it is started and left running. What it prints as `export` lines is set for the blocks that follow.
+//! - `<!-- ci: serve -->`: it is started, on free ports, and left running in the place of what was running before.
+//! - `<!-- ci: run -->`: it must succeed. A `json` or `text` block right after it is what it must print (see `page`).
+//! - `<!-- ci: skip: WHY -->`: it is left out.
+//!
+//! The blocks of one page are run in one shell, as far as that can be seen: variables, functions and the folder stay. Each
+//! page has a data folder of its own. Where a server took other addresses than the usual ones, they take the place of those.
+
+mod page;
+mod running;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::programs::{self, root};
+use crate::programs::{self, root, target};
+use page::{Block, Mark};
+use running::Running;
 
-/// The address that README shows, and that a demo uses unless it is taken.
-const USUAL_ADDRESS: &str = "127.0.0.1:8080";
-/// The demo may have to be built first.
-const BUILD_MAX: Duration = Duration::from_secs(20 * 60);
+/// The addresses that the pages show, and that a server uses unless it is told otherwise.
+const USUAL_PUBLIC: &str = "127.0.0.1:8080";
+const USUAL_OPS: &str = "127.0.0.1:8081";
 
-pub(crate) fn run() -> Result<()> {
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The pages to do [default: README.md, which builds the program, and all of docs/]
+    pages: Vec<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     programs::need("curl", "curl")?;
-    let blocks = blocks(&fs::read_to_string(root().join("README.md"))?);
-    let mut demo = None;
-    let mut run = 0;
-    for (index, block) in blocks.iter().enumerate() {
-        match block.mark.as_deref() {
-            None => continue,
-            Some("demo") => demo = Some(Demo::start(&block.text)?),
-            Some("run") => {
-                let printed = run_block(&block.text, demo.as_ref())?;
-                let expected = blocks.get(index + 1).filter(|next| next.language == "json" && next.mark.is_none());
-                if let Some(expected) = expected {
-                    ensure!(
-                        printed.trim() == expected.text.trim(),
-                        "README says that this prints {:?}, and it prints {printed:?}:\n{}",
-                        expected.text.trim(),
-                        block.text
-                    );
-                }
-            }
-            Some(other) => bail!("README.md: no such mark: <!-- ci: {other} -->"),
+    let pages = if arguments.pages.is_empty() { all_pages()? } else { arguments.pages.clone() };
+    for page in pages {
+        let path = root().join(&page);
+        if page == Path::new(FIRST) {
+            read(&page, &path, root())?;
+        } else {
+            // What a page makes lies in the folder that its reader happens to be in.
+            read(&page, &path, tempfile::tempdir()?.path())?;
         }
-        run += 1;
     }
-    ensure!(demo.is_some() && run > 1, "README.md marks no demo, or nothing to run beside it");
-    println!("readme: {run} blocks do what README.md says");
     Ok(())
 }
 
-/// A fenced block of a Markdown file.
-#[derive(Debug, PartialEq, Eq)]
-struct Block {
-    language: String,
-    mark: Option<String>,
-    text: String,
+/// Every page.
+pub(crate) fn run_all() -> Result<()> {
+    run(&Arguments { pages: Vec::new() })
 }
 
-fn blocks(markdown: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut mark = None;
-    let mut lines = markdown.lines();
-    while let Some(line) = lines.next() {
-        if let Some(language) = line.trim().strip_prefix("```") {
-            let text: Vec<&str> = lines.by_ref().take_while(|line| line.trim() != "```").collect();
-            blocks.push(Block { language: language.to_owned(), mark: mark.take(), text: text.join("\n") });
-        } else if let Some(comment) = line.trim().strip_prefix("<!-- ci: ") {
-            mark = comment.strip_suffix(" -->").map(str::to_owned);
-        }
+/// The page that begins with a clone; it builds the program that the others use.
+const FIRST: &str = "README.md";
+
+fn all_pages() -> Result<Vec<PathBuf>> {
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(root().join("docs")).context("docs/ cannot be read")? {
+        let name = entry?.file_name();
+        pages.push(Path::new("docs").join(name));
     }
-    blocks
+    pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
+    pages.sort();
+    pages.insert(0, FIRST.into());
+    Ok(pages)
 }
 
-fn run_block(text: &str, demo: Option<&Demo>) -> Result<String> {
-    let demo = demo.context("README.md runs something before its demo")?;
-    let text = text.replace(USUAL_ADDRESS, &demo.address);
-    let mut bash = shell(&text);
-    let output = programs::output(bash.envs(demo.exports.iter().map(|(name, value)| (name, value))))?;
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "README's block ended with {}:\n{text}\n{printed}{errors}", output.status);
-    Ok(printed)
-}
-
-fn shell(text: &str) -> Command {
-    let mut bash = Command::new("bash");
-    bash.current_dir(root()).args(["-euo", "pipefail", "-c", text]).stdin(Stdio::null());
-    bash
-}
-
-/// The demo that README starts; dropped, it gets the Ctrl-C that README tells of.
-struct Demo {
-    child: Child,
-    exports: Vec<(String, String)>,
-    address: String,
-}
-
-impl Demo {
-    fn start(text: &str) -> Result<Demo> {
-        let mut bash = shell(text);
-        let mut child = bash.process_group(0).stdout(Stdio::piped()).spawn().context("cannot run bash")?;
-        let stdout = child.stdout.take().context("its output is piped")?;
-        let mut demo = Demo { child, exports: Vec::new(), address: USUAL_ADDRESS.to_owned() };
-        let (sender, lines) = channel();
-        // Reads to the end, so that the demo never waits for a reader.
-        thread::spawn(move || {
-            BufReader::new(stdout).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)))
-        });
-        demo.read(&lines)?;
-        Ok(demo)
-    }
-
-    /// Reads what it prints until both keys and the address are known.
-    fn read(&mut self, lines: &Receiver<String>) -> Result<()> {
-        let until = Instant::now() + BUILD_MAX;
-        let mut address = None;
-        while address.is_none() || self.exports.len() < 2 {
-            let line = match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(line) => line,
-                Err(RecvTimeoutError::Timeout) => bail!("README's demo said nothing to paste within {BUILD_MAX:?}"),
-                Err(RecvTimeoutError::Disconnected) => bail!("README's demo ended: {}", self.child.wait()?),
+/// Does what a page says, in `folder`.
+fn read(page: &Path, path: &Path, folder: &Path) -> Result<()> {
+    let name = page.display();
+    let blocks = page::blocks(&fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?);
+    let data = tempfile::tempdir()?;
+    let mut shell = Shell::new(folder, data.path())?;
+    let (mut run, mut compared) = (0, 0);
+    let mut printed: Option<String> = None;
+    for block in &blocks {
+        if block.language != "sh" {
+            let Some(printed) = printed.take() else {
+                ensure!(block.mark == Some(Mark::Skip), "{name} shows what nothing prints:\n{}", block.text);
+                continue;
             };
-            let export = line.trim().strip_prefix("export ").and_then(|export| export.split_once('='));
-            self.exports
-                .extend(export.map(|(name, value)| (name.to_owned(), value.trim_matches(['\'', '"']).to_owned())));
-            address = address.or_else(|| address_in(&line));
+            let expected = Block { text: shell.addressed(&block.text), ..block.clone() };
+            ensure!(
+                expected.is_printed(&printed),
+                "{name} says that this comes back:\n{}\nand it is:\n{printed}",
+                expected.text
+            );
+            compared += 1;
+            continue;
         }
-        self.address = address.unwrap_or_default();
+        printed = None;
+        match block.mark {
+            None => bail!("{name}: a sh block without a mark, such as <!-- ci: run -->:\n{}", block.text),
+            Some(Mark::Skip) => continue,
+            Some(Mark::Demo) => shell.start(&block.text, &[])?,
+            Some(Mark::Serve) => {
+                shell.start(&block.text, &[("SODU_LISTEN", "127.0.0.1:0"), ("SODU_OPS_LISTEN", "127.0.0.1:0")])?;
+            }
+            Some(Mark::Run) => {
+                printed = Some(shell.run(&block.text).with_context(|| format!("{name}:\n{}", block.text))?);
+            }
+        }
+        run += 1;
+    }
+    // A page without a block, such as the table of codes, is only to be read.
+    ensure!(run > 0 || blocks.is_empty(), "{name} has nothing to run");
+    println!("readme: {run} blocks do what {name} says, and {compared} answers are those that it shows");
+    Ok(())
+}
+
+/// The reader's terminal: what one block leaves in it, the next one finds.
+struct Shell {
+    variables: Vec<(String, String)>,
+    folder: PathBuf,
+    /// Where a block leaves its variables.
+    state: tempfile::NamedTempFile,
+    running: Option<Running>,
+}
+
+impl Shell {
+    fn new(folder: &Path, data: &Path) -> Result<Shell> {
+        let state = tempfile::NamedTempFile::new()?;
+        // A reader's terminal has none of our settings, and cargo has told it nothing.
+        let foreign =
+            |name: &str| name.starts_with("SODU_") || name.starts_with("ESMS_") || programs::is_of_cargo(name);
+        let kept = std::env::vars().filter(|(name, _)| !foreign(name));
+        let mut shell = Shell { variables: kept.collect(), folder: folder.to_owned(), state, running: None };
+        let own = |path: &Path| path.display().to_string();
+        shell.set("XDG_DATA_HOME", own(data));
+        shell.set("PAGE_STATE", own(shell.state.path()));
+        let path = std::env::var("PATH").unwrap_or_default();
+        shell.set("PATH", format!("{}:{path}", target().join("release").display()));
+        Ok(shell)
+    }
+
+    fn set(&mut self, name: &str, value: String) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value));
+    }
+
+    /// A shell that stops at the first error, and in which everything that is set is there for the next one too.
+    fn bash(&self, text: &str) -> Command {
+        let mut bash = Command::new("bash");
+        bash.args(["-aeuo", "pipefail", "-c", text]).current_dir(&self.folder).stdin(Stdio::null());
+        bash.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+        bash
+    }
+
+    /// Starts what goes on running, in the place of what was.
+    fn start(&mut self, text: &str, more: &[(&str, &str)]) -> Result<()> {
+        // As Ctrl-C would, before the next one is typed.
+        drop(self.running.take());
+        let running = Running::start(self.bash(text).envs(more.iter().copied()))?;
+        for (name, value) in &running.exports {
+            self.set(name, value.clone());
+        }
+        self.running = Some(running);
         Ok(())
     }
-}
 
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        if let Some(group) = group.filter(|_| matches!(self.child.try_wait(), Ok(None))) {
-            kill_process_group(group, Signal::INT).ok();
+    /// Runs a block to its end and returns what it printed.
+    fn run(&mut self, text: &str) -> Result<String> {
+        let text = format!("{}\nenv -0 >\"$PAGE_STATE\"", self.addressed(text));
+        let output = programs::output(&mut self.bash(&text))?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "it ended with {}:\n{printed}{errors}", output.status);
+        let left = fs::read_to_string(self.state.path()).context("a variable is not UTF-8")?;
+        self.variables = left
+            .split_terminator('\0')
+            .filter_map(|variable| variable.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        if let Some((_, folder)) = self.variables.iter().find(|(name, _)| name == "PWD") {
+            self.folder = folder.into();
         }
-        self.child.wait().ok();
-    }
-}
-
-/// The address of the eSMS face in a line such as a curl call.
-fn address_in(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once("http://").filter(|_| line.contains("/MainService.svc/"))?;
-    rest.split('/').next().map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blocks_carry_the_mark_before_them() {
-        let markdown = "Text\n\n<!-- ci: run -->\n```sh\na\nb\n```\ngives\n```json\n{}\n```\n";
-        let block = |language: &str, mark: Option<&str>, text: &str| Block {
-            language: language.into(),
-            mark: mark.map(str::to_owned),
-            text: text.into(),
-        };
-        assert_eq!(blocks(markdown), [block("sh", Some("run"), "a\nb"), block("json", None, "{}")]);
+        Ok(printed)
     }
 
-    #[test]
-    fn the_address_is_that_of_the_published_call() {
-        let line = "curl --location 'http://127.0.0.1:8083/MainService.svc/json/GetBalance_json' \\";
-        assert_eq!(address_in(line).as_deref(), Some("127.0.0.1:8083"));
-        assert_eq!(address_in("see http://127.0.0.1:8081/metrics"), None);
+    /// `text` with the addresses of what is running.
+    fn addressed(&self, text: &str) -> String {
+        match &self.running {
+            Some(running) => text.replace(USUAL_PUBLIC, &running.public).replace(USUAL_OPS, &running.ops),
+            None => text.to_owned(),
+        }
     }
 }

@@ -156,7 +156,7 @@ impl fmt::Display for AmountError {
                 write!(f, "not a decimal number such as 36693 or 12.5 (digits and one point, no grouping, no exponent)")
             }
             AmountError::TooPrecise { scale } => {
-                write!(f, "more decimals than the {scale} that the account's currency has")
+                write!(f, "more exact than the {scale} decimals that the account's currency has")
             }
             AmountError::OutOfRange => write!(f, "greater than the ledger can hold"),
             AmountError::NotPositive => write!(f, "not greater than zero"),

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
 use ledger::Time;
 
@@ -19,7 +20,8 @@ pub enum Bound {
 
 /// The instant as RFC 3339 in UTC with six decimals: `2026-07-29T07:03:11.000120Z`.
 pub fn rfc3339(time: Time) -> String {
-    format!("{:.6}", timestamp(time))
+    const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+    PRINTER.timestamp_to_string(&timestamp(time))
 }
 
 /// The instant for people, to the second, in `zone` (which the caller names beside it): `2026-07-29 14:03:11`.

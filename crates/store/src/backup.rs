@@ -72,10 +72,17 @@ fn copy(source: &Connection, part: &Path, progress: &mut dyn FnMut(Progress)) ->
     let mut target = Connection::open(part).map_err(|error| error.to_string())?;
     // The read transaction pins one instant, so that no commit meanwhile makes the copy start over.
     source.execute_batch("BEGIN; SELECT count(*) FROM meta;").map_err(|error| error.to_string())?;
-    let copied = steps(source, &mut target, progress).map_err(|error| error.to_string());
+    let copied =
+        steps(source, &mut target, progress).and_then(|()| mark_end(&target)).map_err(|error| error.to_string());
     let ended = source.execute_batch("ROLLBACK").map_err(|error| error.to_string());
     target.close().map_err(|(_, error)| error.to_string())?;
     copied.and(ended)
+}
+
+/// The store marks its log's end once a second; a copy knows the end it has.
+fn mark_end(target: &Connection) -> rusqlite::Result<()> {
+    let end = "SELECT max(value, (SELECT ifnull(max(id), 0) FROM entries), (SELECT ifnull(max(id), 0) FROM refusals))";
+    target.execute(&format!("UPDATE meta SET value = ({end}) WHERE name = 'last_row'"), []).map(drop)
 }
 
 fn steps(source: &Connection, target: &mut Connection, progress: &mut dyn FnMut(Progress)) -> rusqlite::Result<()> {

@@ -266,8 +266,6 @@ impl Done {
         if self.rows == 0 {
             return Ok(());
         }
-        let last_row = loaded.last_row + i64::try_from(self.rows).expect("a batch is small");
-        db.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'last_row'")?.execute([last_row])?;
         self.write_holds(db)?;
         loaded.lapse.remove_some(db, self.now.micros().saturating_sub(shared.refusal_us), self.rows)?;
         loaded.follower.write_piece(db, Source::new(shared, heads), self.rows)

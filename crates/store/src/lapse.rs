@@ -25,15 +25,15 @@ impl Lapse {
         if self.due < AT_ONCE {
             return Ok(());
         }
-        let at_most = i64::try_from(std::mem::take(&mut self.due)).unwrap_or(i64::MAX);
-        let mut select = db.prepare_cached("SELECT id, at FROM refusals ORDER BY id LIMIT ?1")?;
-        let mut found = select.query([at_most])?;
+        // No LIMIT: SQLite would compile the statement anew whenever its value changes.
+        let mut select = db.prepare_cached("SELECT id, at FROM refusals ORDER BY id")?;
+        let mut found = select.query([])?;
         let mut last = None;
-        while let Some(row) = found.next()? {
-            if row.get::<_, i64>(1)? >= lapsed_before {
-                break;
+        for _ in 0..std::mem::take(&mut self.due) {
+            match found.next()? {
+                Some(row) if row.get::<_, i64>(1)? < lapsed_before => last = Some(row.get::<_, i64>(0)?),
+                Some(_) | None => break,
             }
-            last = Some(row.get::<_, i64>(0)?);
         }
         drop(found);
         if let Some(last) = last {

@@ -3,18 +3,20 @@
 //! Account rows are as of their own entry, at least as new as the watermark; the entries above it are replayed. Loading
 //! into memory that is already filled brings it up to date, so that a start and a recovery are the same path.
 
+mod holds;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ipnet::IpNet;
-use ledger::{Account, AccountId, Currency, Hash, Hold, Minor, Status, Time};
+use ledger::{Account, AccountId, Currency, Hash, Minor, Status, Time};
 use rusqlite::{Connection, Row};
 
 use crate::credentials::{Credentials, Limits};
 use crate::digest::{Scope, fingerprint, settled};
 use crate::follow::Follower;
-use crate::holds::{Holds, OpenHold};
+use crate::holds::Holds;
 use crate::lapse::Lapse;
 use crate::memory::{Accounts, Figures, Second, Traits};
 use crate::operators::Tokens;
@@ -37,6 +39,8 @@ pub(crate) struct Loaded {
     pub(crate) lapse: Lapse,
     /// The last row of the log.
     pub(crate) last_row: i64,
+    /// The last one that the log's trace of its end knows of.
+    pub(crate) marked_row: i64,
     /// The greatest time in the log and in the audit trail.
     pub(crate) last_time: Time,
     /// The greatest account number.
@@ -72,7 +76,7 @@ pub(crate) fn load(
         are_in.store(true, Ordering::Release);
         beside.join().expect("loading credentials does not panic").and(loaded)
     });
-    loaded.map_err(|error| OpenError::Damaged(error.to_string()))
+    loaded.map_err(|error| OpenError::Damaged(rows::said(&error)))
 }
 
 fn load_ledger(
@@ -86,6 +90,7 @@ fn load_ledger(
         follower: Follower::load(db)?,
         lapse: Lapse::default(),
         last_row: 0,
+        marked_row: 0,
         last_time: Time::default(),
         last_account: 0,
         refused: Refusals::new(),
@@ -94,29 +99,8 @@ fn load_ledger(
     load_accounts(db, accounts, heads, &mut loaded)?;
     are_accounts_in.store(true, Ordering::Release);
     replay(db, accounts, heads, &mut loaded)?;
-    load_holds(db, accounts, holds)?;
+    holds::load(db, accounts, holds)?;
     Ok(loaded)
-}
-
-/// Replaces what is known of open holds by what is durable.
-fn load_holds(db: &Connection, accounts: &Accounts, holds: &mut Holds) -> rusqlite::Result<()> {
-    let before = std::mem::take(holds);
-    let mut select = db.prepare("SELECT account, number, entry, remaining, expires_at FROM open_holds")?;
-    let mut found = select.query([])?;
-    while let Some(row) = found.next()? {
-        let (account, number): (u32, i64) = (row.get(0)?, row.get(1)?);
-        let wrong = |column: &str| damage(format!("hold {number} of account {account}: {column} is not one"));
-        let slot = AccountId::new(account).and_then(|id| accounts.slot_of(id)).ok_or_else(|| wrong("account"))?;
-        let number = u64::try_from(number).map_err(|_| wrong("number"))?;
-        let left = Minor::new(row.get(3)?).filter(|left| *left > Minor::ZERO).ok_or_else(|| wrong("remaining"))?;
-        let hold = Hold { number, left, expires_at: Time::from_micros(row.get(4)?) };
-        holds.set(slot, number, Some(OpenHold { hold, row: row.get(2)? }));
-    }
-    for slot in before.slots().union(&holds.slots()).copied() {
-        let figures = accounts.figures(slot);
-        accounts.publish(slot, &Figures { no_end_before: holds.no_end_before(slot), ..figures });
-    }
-    Ok(())
 }
 
 /// How many rows the two tables have that decide how much room to make.
@@ -258,7 +242,8 @@ fn replay(db: &Connection, accounts: &Accounts, heads: &mut Vec<Head>, loaded: &
         loaded.last_row = loaded.last_row.max(id);
         loaded.last_time = loaded.last_time.max(Time::from_micros(row.get(3)?));
     }
-    loaded.last_row = loaded.last_row.max(meta(db, "last_row")?);
+    loaded.marked_row = meta(db, "last_row")?;
+    loaded.last_row = loaded.last_row.max(loaded.marked_row);
     loaded.follower.note_rows(count, loaded.last_row);
     Ok(())
 }

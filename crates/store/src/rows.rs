@@ -51,7 +51,7 @@ pub(crate) struct Settles {
 }
 
 impl Stored {
-    /// The entry that this one is the newest word on, for [`crate::digest::Scope::Settled`]: the charge or capture of a
+    /// The entry that this one is the newest word on, for [`crate::digest::settled`]: the charge or capture of a
     /// refund, the hold that it ends.
     pub(crate) fn settles(&self) -> Option<Target> {
         settles(&self.entry, self.links)
@@ -256,6 +256,27 @@ pub(crate) fn number(number: u64) -> i64 {
 
 pub(crate) fn damage(what: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Null, Box::new(Damage(what)))
+}
+
+/// Tells what does not read as what it should be (the inner error) from a database that cannot be read.
+pub(crate) fn sound<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Result<T, Damage>> {
+    match read {
+        Ok(read) => Ok(Ok(read)),
+        Err(
+            error @ (rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)),
+        ) => Ok(Err(Damage(said(&error)))),
+        Err(error) => Err(error),
+    }
+}
+
+/// An error in words: of [`damage`] only its own, which say all.
+pub(crate) fn said(error: &rusqlite::Error) -> String {
+    if let rusqlite::Error::FromSqlConversionFailure(_, rusqlite::types::Type::Null, damage) = error {
+        return damage.to_string();
+    }
+    error.to_string()
 }
 
 fn text<T, E>(row: &Row<'_>, column: usize, parse: impl Fn(&str) -> Result<T, E>) -> Result<Option<T>, ()> {

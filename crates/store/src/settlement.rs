@@ -26,6 +26,8 @@ pub(crate) struct Settlement {
     refunded: HashMap<Target, Minor>,
     /// The side of a transfer that pays, until the other side has come.
     paid: Option<Box<Entry>>,
+    /// Whether the entry before this one was not judged, so that nobody knows whether it paid.
+    is_paid_unknown: bool,
 }
 
 type Checked = rusqlite::Result<Result<(), &'static str>>;
@@ -34,10 +36,13 @@ impl Settlement {
     /// Takes in the next entry of the log; `held` is what its account held before it. Says what about it cannot be true.
     pub(crate) fn check(&mut self, db: &Connection, stored: &Stored, held: Minor) -> Checked {
         let entry = &stored.entry;
-        if let Some(paid) = self.paid.take()
-            && !is_arrival(&paid, entry)
-        {
-            return Ok(Err("the transfer before it has no other side"));
+        let is_paid_unknown = std::mem::take(&mut self.is_paid_unknown);
+        match self.paid.take() {
+            Some(paid) if !is_arrival(&paid, entry) => return Ok(Err("the transfer before it has no other side")),
+            None if entry.kind == Kind::Transfer && entry.amount > Minor::ZERO && !is_paid_unknown => {
+                return Ok(Err("no transfer that pays it stands before it"));
+            }
+            Some(_) | None => {}
         }
         if self.has_overdue(entry) {
             return Ok(Err("a hold of its account had ended before it and has no expire entry there"));
@@ -59,6 +64,12 @@ impl Settlement {
                 Ok(Ok(()))
             }
         }
+    }
+
+    /// Notes an entry that is not judged, since it or one before it in its account is not true.
+    pub(crate) fn pass_over(&mut self) {
+        self.paid = None;
+        self.is_paid_unknown = true;
     }
 
     /// Whether a hold has ended by the time of an entry that is not its expire entry: those come first (law 4).
@@ -104,8 +115,8 @@ impl Settlement {
         let (Some(target), Some(settles)) = (entry.target, stored.links.settles) else {
             return Ok(Err("it names no charge"));
         };
-        let Some(charge) = rows::entry_at(db, settles.target_row)? else {
-            return Ok(Err("the charge that it names is gone"));
+        let Ok(Some(charge)) = rows::sound(rows::entry_at(db, settles.target_row))? else {
+            return Ok(Err("the charge that it names is gone, or does not read as one"));
         };
         let is_it = (charge.entry.account, charge.entry.number) == (target.account, target.number);
         if !is_it || !matches!(charge.entry.kind, Kind::Charge | Kind::Capture) {

@@ -21,7 +21,8 @@ use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
 use crate::writer::{self, Desk, Job, Writer};
 use crate::{
-    AccountNow, Against, DatabaseUrl, Fault, Grant, OpenError, Options, Page, RequestId, Stats, backup, load, schema,
+    AccountNow, Against, DatabaseUrl, Fault, Grant, OpenError, Options, Page, RequestId, Stats, backup, load, rows,
+    schema,
 };
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
@@ -75,7 +76,7 @@ impl Store {
         // What is read from a log that is not settled was committed once, and may not be durable. It is good enough for a
         // figure, as the last one that anybody saw; replays and everything else that is acknowledged wait for the writer.
         let settled = schema::settle(&db);
-        let damaged = |error: rusqlite::Error| OpenError::Damaged(error.to_string());
+        let damaged = |error: rusqlite::Error| OpenError::Damaged(rows::said(&error));
         // On a connection that goes at once: counting walks a table, and the writer's would keep its pages.
         let sizes = schema::open_reader(path).map(|db| load::sizes(&db))?;
         let (accounts, credentials) = sizes.map_err(damaged)?;

@@ -5,6 +5,7 @@
 //! read transaction keeps the write-ahead log from being checkpointed.
 
 mod index;
+mod records;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,6 +18,7 @@ use crate::links::{self, Links};
 use crate::rows::{self, Stored};
 use crate::settlement::{self, Settlement};
 use crate::{DatabaseUrl, OpenError, audit, load, own, schema, statement};
+use records::Records;
 
 /// How many rows one read transaction takes.
 const PAGE_LEN: i64 = 4096;
@@ -92,9 +94,7 @@ struct Fold<'a> {
     against: Links,
     accounts: BTreeMap<AccountId, Folded>,
     derived: Rows,
-    watermark: i64,
-    /// Refusals from before it may be gone.
-    refusals_lapsed: Time,
+    records: Records,
     /// As of the read transaction under way.
     keys: Runs,
     findings: Vec<Finding>,
@@ -113,25 +113,23 @@ pub(crate) fn verify(
     against: Against,
     progress: &mut dyn FnMut(Progress),
 ) -> rusqlite::Result<VerifyReport> {
-    let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0));
     // One instant for what is derived and the end that it belongs to.
     let instant = db.unchecked_transaction()?;
     let (derived, unreadable) = derived(db)?;
     let open_holds = settlement::open_holds(db)?;
-    let end = number(
-        "SELECT max((SELECT ifnull(max(id), 0) FROM entries), (SELECT ifnull(max(id), 0) FROM refusals), \
-         (SELECT value FROM meta WHERE name = 'last_row'))",
-    )?;
+    let mut findings = Vec::new();
+    let records = Records::read(db, &mut findings)?;
+    let last = "SELECT max((SELECT ifnull(max(id), 0) FROM entries), (SELECT ifnull(max(id), 0) FROM refusals))";
+    let end = db.query_row(last, [], |row| row.get::<_, i64>(0))?.max(records.last_row);
     let mut fold = Fold {
         db,
         settlement: Settlement::default(),
         against: against.0,
         accounts: BTreeMap::new(),
         derived,
-        watermark: number("SELECT value FROM meta WHERE name = 'watermark'")?,
-        refusals_lapsed: Time::from_micros(number("SELECT value FROM meta WHERE name = 'refusals_lapsed'")?),
+        records,
         keys: Runs::default(),
-        findings: Vec::new(),
+        findings,
     };
     instant.finish()?;
     for account in unreadable {
@@ -140,29 +138,30 @@ pub(crate) fn verify(
     let total = u64::try_from(end).unwrap_or(0);
     let (mut entries, mut before, mut last_time) = (0, 0, Time::default());
     while before < end {
-        let upto = (before + PAGE_LEN).min(end);
+        let (begun_at, upto) = (before, (before + PAGE_LEN).min(end));
         let at_one_instant = fold.begin_page()?;
         for read in page(db, before, upto)? {
-            let stored = match read {
-                Ok(stored) => stored,
-                Err(unreadable) => {
-                    before = unreadable.row;
-                    fold.give_up(unreadable);
-                    continue;
+            let row = read.as_ref().map_or_else(|unreadable| unreadable.row, |stored| stored.row);
+            fold.check_gap(before, row, last_time)?;
+            before = row;
+            match read {
+                Ok(stored) => {
+                    entries += 1;
+                    // The time of an entry that is not true says nothing about those after it.
+                    if fold.check(&stored)? {
+                        fold.check_order(&stored, last_time);
+                        last_time = last_time.max(stored.entry.recorded_at);
+                    }
                 }
-            };
-            fold.check_gap(before, stored.row, last_time)?;
-            before = stored.row;
-            last_time = stored.entry.recorded_at;
-            entries += 1;
-            fold.check(&stored)?;
+                Err(unreadable) => fold.give_up(unreadable),
+            }
         }
         fold.check_gap(before, upto + 1, last_time)?;
+        fold.check_refusals(begun_at, upto)?;
         at_one_instant.finish()?;
         before = upto;
         progress(Progress { done: u64::try_from(before).unwrap_or(0), total });
     }
-    fold.check_refusals(end)?;
     fold.check_settlement(&open_holds);
     if let Some(what) = audit::gap(db)? {
         fold.findings.push(Finding { account: None, number: None, what });
@@ -196,7 +195,7 @@ fn page(db: &Connection, after: i64, upto: i64) -> rusqlite::Result<Vec<Result<S
         rows::entry(row).map(Ok).or_else(|error| {
             let account = row.get(1).ok().and_then(AccountId::new);
             let number = row.get::<_, i64>(2).ok().and_then(|number| u64::try_from(number).ok());
-            Ok(Err(Unreadable { row: row.get(0)?, account, number, what: error.to_string() }))
+            Ok(Err(Unreadable { row: row.get(0)?, account, number, what: rows::said(&error) }))
         })
     };
     db.prepare_cached(&sql)?.query_map([after, upto], read)?.collect()
@@ -225,12 +224,16 @@ fn derived(db: &Connection) -> rusqlite::Result<(Rows, Vec<Option<AccountId>>)> 
 }
 
 impl Fold<'_> {
-    fn check(&mut self, stored: &Stored) -> rusqlite::Result<()> {
+    /// Folds the next entry in and checks what it leads to; says whether it follows from the one before it.
+    fn check(&mut self, stored: &Stored) -> rusqlite::Result<bool> {
         let entry = &stored.entry;
         let previous = self.accounts.get(&entry.account).map_or(0, |folded| folded.row);
         let held = self.accounts.get(&entry.account).map_or(Minor::ZERO, |folded| folded.account.held);
         let broken = match self.accounts.get_mut(&entry.account) {
-            Some(folded) if folded.is_broken => return Ok(()),
+            Some(folded) if folded.is_broken => {
+                self.settlement.pass_over();
+                return Ok(false);
+            }
             Some(folded) => {
                 let applied = folded.account.apply(entry);
                 folded.is_broken = applied.is_err();
@@ -246,8 +249,9 @@ impl Fold<'_> {
             },
         };
         if let Some(broken) = broken {
+            self.settlement.pass_over();
             self.find(Some(entry.account), Some(entry.number), broken.to_string());
-            return Ok(());
+            return Ok(false);
         }
         if stored.links.previous != previous {
             self.find(Some(entry.account), Some(entry.number), "it does not point at the entry before it".into());
@@ -269,12 +273,27 @@ impl Fold<'_> {
         self.check_newest(stored)?;
         self.check_milestone(stored)?;
         self.check_derived(stored);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Ledger time never goes back (law 5), over all accounts: the log is in the order in which it was written, and a start
+    /// goes on from the time that is kept beside the watermark.
+    fn check_order(&mut self, stored: &Stored, last_time: Time) {
+        let entry = &stored.entry;
+        if entry.recorded_at < last_time {
+            self.find(Some(entry.account), Some(entry.number), "it was written before what stands before it".into());
+        }
+        if stored.row <= self.records.watermark && entry.recorded_at > self.records.last_time {
+            self.find(Some(entry.account), Some(entry.number), "the ledger's own time is earlier than it".into());
+            // Every later entry would say the same.
+            self.records.last_time = Time::from_micros(i64::MAX);
+        }
     }
 
     /// Notes an entry that does not read as one; what follows it in its account is not judged.
     fn give_up(&mut self, unreadable: Unreadable) {
         let Unreadable { account, number, what, .. } = unreadable;
+        self.settlement.pass_over();
         if let Some(folded) = account.and_then(|account| self.accounts.get_mut(&account)) {
             folded.is_broken = true;
         }
@@ -285,6 +304,10 @@ impl Fold<'_> {
     /// before must have been met.
     fn check_settlement(&mut self, open_holds: &BTreeMap<(AccountId, u64), settlement::Open>) {
         for (account, number) in self.settlement.differences(open_holds) {
+            // What became of the holds of an account that is judged no further is not known.
+            if self.accounts.get(&account).is_some_and(|folded| folded.is_broken) {
+                continue;
+            }
             self.find(Some(account), Some(number), "the open hold differs from its row".into());
         }
         let unanswered = self.settlement.unanswered().map(|paid| (paid.account, paid.number));

@@ -252,6 +252,7 @@ impl Writer {
         done.write_behind(&self.db, &self.shared, &self.heads, &mut self.loaded).map_err(Trouble::Before)?;
         if tick {
             self.loaded.follower.tidy(&self.db).map_err(Trouble::Before)?;
+            self.mark_end().map_err(Trouble::Before)?;
         }
         let committing = Instant::now();
         execute(&self.db, "COMMIT").map_err(Trouble::Within)?;
@@ -263,8 +264,21 @@ impl Writer {
         Ok(())
     }
 
+    /// Leaves the trace that tells a log whose end was cut off, if the log has grown since the last one.
+    fn mark_end(&mut self) -> rusqlite::Result<()> {
+        let Loaded { last_row, marked_row, .. } = &mut self.loaded;
+        if marked_row < last_row {
+            self.db.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'last_row'")?.execute([*last_row])?;
+            *marked_row = *last_row;
+        }
+        Ok(())
+    }
+
     /// Writes what a start would have to replay, as far as that is quick, in pieces that each are a transaction.
     fn write_rest(&mut self) -> rusqlite::Result<()> {
+        if data_version(&self.db)? == self.data_version {
+            self.mark_end()?;
+        }
         let until = Instant::now() + END_MAX;
         while self.loaded.follower.is_behind() && Instant::now() < until {
             execute(&self.db, "BEGIN IMMEDIATE")?;

@@ -10,17 +10,17 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use serde_json::json;
 
 use super::conditions::conditions;
 use super::figures::{median, percentile, table, us};
-use crate::http::Request;
+use crate::http::{Connection, Request};
 use crate::operator::{Account, Operator};
 use crate::programs;
 use crate::random::Random;
 use crate::server::{self, Server, Setup};
 
 const ACCOUNTS: u64 = 100;
+const BODY: &str = r#"{"amount":"1"}"#;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -50,13 +50,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let (api_key, secret_key) = (random.hex(30), random.hex(30));
         operator.open_account(&Account { id, credit_limit: 1_000_000_000_000, api_key, secret_key })?;
     }
+    let mut socket = Connection::open(&server.socket)?;
     let mut rounds = Vec::new();
     // The first round warms caches and is not counted.
     for round in 0..=arguments.rounds {
         let measured = Round {
             append: append(folder.path(), arguments.calls)?,
-            nothing: nothing(&mut operator, arguments.calls)?,
-            charge: charge(&mut operator, round, arguments.calls)?,
+            nothing: nothing(&mut socket, arguments.calls)?,
+            charge: charge(&mut socket, round, arguments.calls)?,
         };
         if round > 0 {
             rounds.push(measured);
@@ -80,34 +81,30 @@ fn append(folder: &Path, calls: u64) -> Result<Vec<f64>> {
         .collect()
 }
 
-fn nothing(operator: &mut Operator, calls: u64) -> Result<Vec<f64>> {
-    let body = json!({ "amount": "1" }).to_string();
-    let request = Request { method: "POST", path: "/v1/accounts/1/charges", key: None, body: &body };
-    (0..calls)
-        .map(|_| {
-            let began = Instant::now();
-            let answer = operator.call(&request)?;
-            let elapsed = us(began.elapsed());
-            ensure!(answer.status == 400, "a charge without a key was not turned away: {answer:?}");
-            Ok(elapsed)
-        })
-        .collect()
+fn nothing(socket: &mut Connection, calls: u64) -> Result<Vec<f64>> {
+    let request = Request { method: "POST", path: "/v1/accounts/1/charges", key: None, body: BODY };
+    (0..calls).map(|_| exchange(socket, &request, 400)).collect()
 }
 
-fn charge(operator: &mut Operator, round: usize, calls: u64) -> Result<Vec<f64>> {
+fn charge(socket: &mut Connection, round: usize, calls: u64) -> Result<Vec<f64>> {
     let mut random = Random::new(round as u64);
     (0..calls)
         .map(|call| {
             let path = format!("/v1/accounts/{}/charges", 1 + random.below(ACCOUNTS));
             let key = format!("bench-{round}-{call}");
-            let body = json!({ "amount": "1" });
-            let began = Instant::now();
-            let answer = operator.post(&path, &key, &body)?;
-            let elapsed = us(began.elapsed());
-            ensure!(answer.status == 201, "a charge was not made: {answer:?}");
-            Ok(elapsed)
+            exchange(socket, &Request { method: "POST", path: &path, key: Some(&key), body: BODY }, 201)
         })
         .collect()
+}
+
+/// From the first byte sent to the last one received, in microseconds; what this program does with them is not the server's.
+fn exchange(socket: &mut Connection, request: &Request<'_>, wanted: u16) -> Result<f64> {
+    let request = request.prepared_for_socket();
+    let began = Instant::now();
+    let reply = socket.send(&request)?;
+    let elapsed = us(began.elapsed());
+    ensure!(reply.status == wanted, "{wanted} was wanted, not {} {}", reply.status, reply.text());
+    Ok(elapsed)
 }
 
 fn report(rounds: &[Round], folder: &Path, binary: &Path, arguments: &Arguments) {

@@ -14,6 +14,7 @@ mod nginx;
 mod pacer;
 mod process;
 mod redis;
+mod refusals;
 mod single;
 mod wrk;
 
@@ -29,6 +30,8 @@ pub(crate) enum Bench {
     Growth(growth::Arguments),
     /// A single durable charge, beside append + fdatasync and a POST that does nothing
     Charge(charge::Arguments),
+    /// Charges on good accounts beside customers at zero who are refused at the full rate, and what refusals cost on disk
+    Refusals(refusals::Arguments),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
@@ -37,5 +40,6 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Charge(arguments) => charge::run(arguments),
         Bench::Ledger(arguments) => ledger::run(arguments),
         Bench::Growth(arguments) => growth::run(arguments),
+        Bench::Refusals(arguments) => refusals::run(arguments),
     }
 }

@@ -284,6 +284,7 @@ fn print(session: &mut Session, account: &Value) -> Result<(), Failure> {
         ("status", text(account, "status").to_owned()),
         ("balance", with_currency("balance")),
         ("held", with_currency("held")),
+        ("open holds", account["open_holds"].to_string()),
         ("credit limit", with_currency("credit_limit")),
         ("available", with_currency("available")),
         ("GetBalance shows available", flag("shows_available")),
@@ -298,8 +299,12 @@ fn print(session: &mut Session, account: &Value) -> Result<(), Failure> {
 }
 
 /// An account's number on the command line.
-pub(super) fn account_number() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(1..=i64::from(ledger::AccountId::MAX))
+pub(super) fn account_number() -> fn(&str) -> Result<u32, String> {
+    |text| {
+        let number = text.parse().ok().and_then(ledger::AccountId::new);
+        let not = || format!("an account is named by its number, 1 to {}", ledger::AccountId::MAX);
+        number.map(ledger::AccountId::get).ok_or_else(not)
+    }
 }
 
 /// A text as 32 lower-case hex digits of its hash.

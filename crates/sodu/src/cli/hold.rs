@@ -11,6 +11,7 @@ use super::output::{JsonList, money, text, width};
 use super::session::{Intent, Session};
 use super::table::{Lean, Table};
 use crate::door::encode;
+use crate::times;
 
 /// Promise money of an account, until it is captured, voided or its time is over
 #[derive(Args)]
@@ -154,6 +155,8 @@ impl Holds {
                     let rows: Vec<Vec<String>> = holds.iter().map(|hold| row(session, hold)).collect();
                     table.fit(&rows);
                     if page == 0 {
+                        let zone = times::zone_name(&session.config.time_zone);
+                        session.out.line(&format!("Times are of {zone}."))?;
                         session.out.line(&table.titles())?;
                     }
                     rows.iter().try_for_each(|row| session.out.line(&table.row(row)))?;

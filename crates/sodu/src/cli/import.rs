@@ -30,7 +30,8 @@ both; as you like currency, credit_limit, api_key, secret_key, label, cidrs
 (separated by spaces), expires_at, balance (below zero for what is owed).
 
 Example:
-  printf 'id,name,balance,api_key,secret_key\\n7,ABC,125000,K7,S7-0123456789abcdef\\n' > a.csv
+  echo 'id,name,balance,api_key,secret_key'    > a.csv
+  echo '7,ABC,125000,K7,S7-0123456789abcdef'  >> a.csv
   sodu import accounts a.csv
 
 Run it again after an interruption: what was made is not made twice.")]

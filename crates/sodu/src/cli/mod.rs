@@ -43,6 +43,7 @@ Examples:
   sodu key issue 9999                       an API key and its secret
   sodu topup 9999 500000 -k invoice-2041    money in; -k makes a retry harmless
   sodu charge 9999 350 -k message-77 --reference sms-77
+  sodu hold 9999 3500000 -k campaign-tet    promised, to be captured in parts
   sodu statement 9999 --from 2026-07-01
   sodu serve                                answer GetBalance on 127.0.0.1:8080
   sodu operator add anna --role money       a token for other machines
@@ -57,7 +58,7 @@ Exit codes: 0 done; 1 refused or failed; 2 used wrongly; 3 a balance is below
 in brackets; with --json, standard output then holds the problem document
 (RFC 9457).";
 
-/// Prepaid credit that answers eSMS GetBalance: accounts, keys, top-ups, charges, statements, and the server.
+/// Prepaid credit that answers eSMS GetBalance: accounts, keys, top-ups, charges, holds, statements, and the server.
 #[derive(Parser)]
 #[command(name = "sodu", version, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {

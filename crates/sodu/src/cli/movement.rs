@@ -9,6 +9,7 @@ use super::account::{account_number, change, key};
 use super::failure::Failure;
 use super::output::{money, note, text};
 use super::session::{Intent, Session, is_interactive, new_key};
+use crate::times;
 
 /// Put money into an account
 #[derive(Args)]
@@ -233,7 +234,8 @@ fn print(session: &mut Session, moved: &Value) -> Result<(), Failure> {
         money(account, "available"),
     ))?;
     if let Some(end) = entry["expires_at"].as_str() {
-        session.out.line(&format!("the hold ends at {}", session.config.for_people(end)))?;
+        let zone = times::zone_name(&session.config.time_zone);
+        session.out.line(&format!("the hold ends at {} ({zone})", session.config.for_people(end)))?;
     }
     if moved["replayed"] == true {
         note("this key did that before; nothing moved now, and the figures are those of then");

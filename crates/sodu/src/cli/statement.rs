@@ -12,7 +12,7 @@ use super::account::account_number;
 use super::failure::Failure;
 use super::output::{JsonList, Output, grouped, money, text, width};
 use super::session::{Intent, Session};
-use super::statements;
+use super::statements::{self, Form};
 use super::table::{Lean, Table, cut};
 use crate::door::{Call, encode};
 use crate::times;
@@ -38,7 +38,8 @@ pub(super) struct Statement {
     /// The whole of a month, such as 2026-07, in the configured time zone
     #[arg(long, value_name = "YYYY-MM", conflicts_with_all = ["from", "to"])]
     month: Option<String>,
-    /// Every account, each in a CSV file of its own, and a check that they add up to what the platform owes
+    /// Every account, each in a CSV file of its own, a summary with a line for each, and a check that they add up to what
+    /// the platform owes
     #[arg(long, requires = "month")]
     all: bool,
     /// The new folder for the files of --all [default: statements-YYYY-MM]
@@ -95,8 +96,8 @@ impl Statement {
         let Some(account) = self.account else {
             let month = self.month.unwrap_or_default();
             let folder = self.out.unwrap_or_else(|| format!("statements-{month}").into());
-            let form = if format == Format::Excel { "excel" } else { "csv" };
-            return statements::write(global, &month, &span, folder, form);
+            let form = if format == Format::Excel { Form::Excel } else { Form::Csv };
+            return statements::write(global, &month, &span, &folder, form);
         };
         Session::run(global, Intent::Read, async |session| match format {
             Format::Csv => copy(session, account, &span, "csv").await,
@@ -145,7 +146,12 @@ fn print_period(out: &mut Output, period: &Value) -> Result<(), Failure> {
     let balance = |name: &str| if period[name].is_null() { "0".to_owned() } else { money(&period[name], "balance") };
     out.line(&format!("opening balance {} {currency}", balance("opening")))?;
     for total in period["totals"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        out.line(&format!("  {:<14}{:>10} x {:>16}", text(total, "kind"), total["count"], money(total, "amount")))?;
+        out.line(&format!(
+            "  {:<14}{:>10} x {:>16}",
+            text(total, "kind"),
+            total["count"].to_string(),
+            money(total, "amount")
+        ))?;
     }
     out.line(&format!("closing balance {} {currency}", balance("closing")))
 }
@@ -228,7 +234,7 @@ fn change(entry: &Value) -> String {
     }
 }
 
-/// The reference, else the reason, else what a setting was set to.
+/// The reference, then what the entry names or sets, then the reason: where the line is too short, the last goes first.
 fn remark(entry: &Value) -> String {
     let set = match text(entry, "kind") {
         "open" | "limit" if text(entry, "credit_limit") != "0" || text(entry, "kind") == "limit" => {
@@ -240,7 +246,7 @@ fn remark(entry: &Value) -> String {
         "transfer" => format!("account {}", entry["target"]["account"]),
         _ => String::new(),
     };
-    let parts = [set.as_str(), text(entry, "reference"), text(entry, "reason")];
+    let parts = [text(entry, "reference"), set.as_str(), text(entry, "reason")];
     let said: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     said.join("; ")
 }

@@ -1,12 +1,14 @@
-//! `sodu statement --month … --all`: a file for every account, and the proof that they add up.
+//! `sodu statement --month … --all`: a file for every account, one line about each in a summary, and the proof that they
+//! add up.
 //!
-//! The sums over all files must be those of `/v1/totals` at both ends of the month; where they are not, the files stay,
-//! and the command fails.
+//! Every line of the summary adds up by itself, and the sums over all lines must be those of `/v1/totals` at both ends of the
+//! month; where they are not, the files stay, and the command fails.
 
-use std::collections::BTreeMap;
+mod summary;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -17,70 +19,95 @@ use super::progress::Progress;
 use super::session::{Intent, Session};
 use super::statement::Span;
 use crate::door::{Call, encode};
+pub(super) use summary::Form;
+use summary::{Summary, Sums};
 
-/// Sums of balances in the smallest units that any figure shows, by currency.
-type Sums = BTreeMap<String, i128>;
-
-/// Writes the statements of a month into the new `folder`.
-pub(super) fn write(global: &Global, month: &str, span: &Span, folder: PathBuf, form: &str) -> Result<(), Failure> {
-    let at = |error: std::io::Error| {
-        Failure::local("not_written", format!("{} cannot be written: {error}.", folder.display()))
-    };
-    std::fs::create_dir(&folder).map_err(at)?;
+/// Writes the statements of a month, and their summary, into the new `folder`.
+pub(super) fn write(global: &Global, month: &str, span: &Span, folder: &Path, form: Form) -> Result<(), Failure> {
     Session::run(global, Intent::Read, async |session| {
-        let mut progress = Progress::new("writing statements");
-        let total = session.get("/v1/totals".into()).await?;
-        let total: u64 = totals(&total).iter().filter_map(|currency| currency["accounts"].as_u64()).sum();
-        let (mut opening, mut closing) = (Sums::new(), Sums::new());
-        let (mut done, mut cursor) = (0, String::new());
-        let mut bounds = None;
-        loop {
-            let page = session.get(format!("/v1/accounts?limit=1000&cursor={cursor}")).await?;
-            for account in page["accounts"].as_array().map(Vec::as_slice).unwrap_or_default() {
-                let id = &account["id"];
-                let period = session.get(format!("/v1/accounts/{id}/statement?{}", span.query())).await?;
-                add(&mut opening, &period, "opening")?;
-                add(&mut closing, &period, "closing")?;
-                bounds = Some((text(&period, "from").to_owned(), text(&period, "to").to_owned()));
-                let file = folder.join(format!("{month}-{id}.csv"));
-                copy(session, &format!("/v1/accounts/{id}/entries?{}&format={form}", span.query()), &file).await?;
-                done += 1;
-                progress.tell(done, total);
-            }
-            cursor = text(&page, "next_cursor").to_owned();
-            if cursor.is_empty() {
-                break;
-            }
-        }
-        progress.end();
-        let mut ties = true;
-        if let Some((from, to)) = bounds {
-            ties = tie(session, &from, &opening).await? & tie(session, &to, &closing).await?;
-        }
-        let shown = folder.display().to_string();
+        let ends = ends(session, span).await?;
+        std::fs::create_dir(folder).map_err(|error| unwritten(folder, &error))?;
+        let file = folder.join(format!("{month}-summary.csv"));
+        let mut summary = Summary::new(create(&file)?, form).map_err(|error| unwritten(&file, &error))?;
+        let done = write_all(session, month, &ends, folder, form, &mut summary).await?;
+        let (opening, closing) = summary.end().map_err(|error| unwritten(&file, &error))?;
+        // Without accounts there is nothing to add up, and no instant to ask of.
+        let ties = !ends.is_fixed
+            || (tie(session, &ends.span.from, &opening).await? && tie(session, &ends.span.to, &closing).await?);
+        let (shown, summary) = (folder.display().to_string(), file.display().to_string());
         if session.out.json {
-            session.out.json(&json!({ "folder": shown, "accounts": done, "ties": ties }))?;
+            session.out.json(&json!({ "folder": shown, "summary": summary, "accounts": done, "ties": ties }))?;
         } else {
-            session.out.line(&format!("wrote {done} statements to {shown}"))?;
+            session.out.line(&format!("wrote {done} statements to {shown}, and {summary} about all of them"))?;
         }
-        if ties {
-            if !session.out.json {
-                session.out.line("their balances add up to the totals of the platform at both ends")?;
-            }
-            return Ok(());
+        if !ties {
+            return Err(untied("The statements do not add up to the totals of the platform"));
         }
-        Err(Failure::local(
-            "not_tied",
-            "The statements do not add up to the totals of the platform; run `sodu verify` and report it.",
-        ))
+        if !session.out.json {
+            session.out.line("their balances add up to the totals of the platform at both ends")?;
+        }
+        Ok(())
     })
 }
 
-async fn copy(session: &mut Session, path: &str, file: &Path) -> Result<(), Failure> {
-    let at = |error: std::io::Error| {
-        Failure::local("not_written", format!("{} cannot be written: {error}.", file.display()))
+/// The two ends of a month.
+struct Ends {
+    span: Span,
+    /// Whether they are instants; a platform without accounts has nothing to fix them by.
+    is_fixed: bool,
+}
+
+/// The ends as the server understands them, in its own zone, the second no later than now: the same for all accounts, so that
+/// what moves meanwhile is in none of the statements.
+async fn ends(session: &mut Session, span: &Span) -> Result<Ends, Failure> {
+    let first = session.get("/v1/accounts?limit=1".into()).await?;
+    let Some(account) = first["accounts"].as_array().and_then(|accounts| accounts.first()) else {
+        return Ok(Ends { span: span.clone(), is_fixed: false });
     };
-    let mut out = BufWriter::new(File::create_new(file).map_err(at)?);
+    let period = session.get(format!("/v1/accounts/{}/statement?{}", account["id"], span.query())).await?;
+    let end = |name: &str| text(&period, name).to_owned();
+    Ok(Ends { span: Span { from: end("from"), to: end("to") }, is_fixed: true })
+}
+
+/// Writes every account's file and its line of the summary; how many there were.
+async fn write_all(
+    session: &mut Session,
+    month: &str,
+    ends: &Ends,
+    folder: &Path,
+    form: Form,
+    summary: &mut Summary<BufWriter<File>>,
+) -> Result<u64, Failure> {
+    let mut progress = Progress::new("writing statements");
+    let total = session.get("/v1/totals".into()).await?;
+    let total: u64 = totals(&total).iter().filter_map(|currency| currency["accounts"].as_u64()).sum();
+    let (mut done, mut cursor) = (0, String::new());
+    loop {
+        let page = session.get(format!("/v1/accounts?limit=1000&cursor={cursor}")).await?;
+        for account in page["accounts"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            let (id, query) = (&account["id"], ends.span.query());
+            let period = session.get(format!("/v1/accounts/{id}/statement?{query}")).await?;
+            if !summary.add(text(account, "name"), &period)? {
+                return Err(untied(&format!(
+                    "The entries of account {id} do not lead from its opening to its closing"
+                )));
+            }
+            let file = folder.join(format!("{month}-{id}.csv"));
+            copy(session, &format!("/v1/accounts/{id}/entries?{query}&format={}", form.name()), &file).await?;
+            done += 1;
+            progress.tell(done, total);
+        }
+        cursor = text(&page, "next_cursor").to_owned();
+        if cursor.is_empty() {
+            progress.end();
+            return Ok(done);
+        }
+    }
+}
+
+async fn copy(session: &mut Session, path: &str, file: &Path) -> Result<(), Failure> {
+    let at = |error: std::io::Error| unwritten(file, &error);
+    let mut out = create(file)?;
     let copied = session.door.copy(Call::get(path.to_owned()), |bytes| out.write_all(bytes).map_err(at)).await?;
     if let Some(answer) = copied {
         return Err(Failure::Problem(answer.json));
@@ -88,13 +115,16 @@ async fn copy(session: &mut Session, path: &str, file: &Path) -> Result<(), Fail
     out.flush().map_err(at)
 }
 
-/// Adds the balance of one end of a period to the sums of its currency.
-fn add(sums: &mut Sums, period: &Value, end: &str) -> Result<(), Failure> {
-    let sum = sums.entry(text(period, "currency").to_owned()).or_default();
-    if !period[end].is_null() {
-        *sum += units(text(&period[end], "balance"))?;
-    }
-    Ok(())
+fn create(file: &Path) -> Result<BufWriter<File>, Failure> {
+    File::create_new(file).map(BufWriter::new).map_err(|error| unwritten(file, &error))
+}
+
+fn unwritten(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::local("not_written", format!("{} cannot be written: {error}.", file.display()))
+}
+
+fn untied(what: &str) -> Failure {
+    Failure::local("not_tied", format!("{what}; run `sodu verify` and report it."))
 }
 
 /// Whether the sums are those of the platform right before `end`.
@@ -104,22 +134,9 @@ async fn tie(session: &mut Session, end: &str, sums: &Sums) -> Result<bool, Fail
         .map_err(|error| Failure::local("bad_answer", format!("The server's answer cannot be read: {error}.")))?;
     let before = crate::times::rfc3339(ledger::Time::from_micros(end.micros().saturating_sub(1).max(0)));
     let stated = session.get(format!("/v1/totals?at={}", encode(&before))).await?;
-    for currency in totals(&stated) {
-        let ours = sums.get(text(currency, "currency")).copied().unwrap_or(0);
-        if ours != units(text(currency, "balance"))? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    totals(&stated).iter().try_fold(true, |ties, currency| Ok(ties && sums.are_those_of(currency)?))
 }
 
 fn totals(answer: &Value) -> &[Value] {
     answer["currencies"].as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-/// A decimal in billionths: no currency has more than nine decimals.
-fn units(decimal: &str) -> Result<i128, Failure> {
-    let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, ""));
-    let padded = format!("{whole}{fraction:0<9}");
-    padded.parse().map_err(|_| Failure::local("bad_answer", "The server's answer holds a figure that is none."))
 }

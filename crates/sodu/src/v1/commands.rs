@@ -111,7 +111,11 @@ pub(super) fn read(
 
 /// A hold as a path names it: its entry number, or `key:` and its idempotency key.
 pub(super) fn hold_of_path(part: &str) -> Result<Named, Problem> {
-    let bad = || Problem::malformed("a hold is named by its entry number, or by key: and its idempotency key");
+    let bad = || {
+        Problem::malformed(
+            "a hold is named by its entry number (12), or by key: and its idempotency key (key:campaign-7)",
+        )
+    };
     match part.strip_prefix("key:") {
         Some(key) => Key::new(key).map(Named::Key).map_err(|_| bad()),
         None => fields::entry_number(part).map(Named::Number).ok_or_else(bad),

@@ -14,18 +14,18 @@ use super::Caller;
 use super::problem::{Problem, Slug};
 
 /// Lets no request in whose caller nobody knows, whatever its route.
-pub(super) async fn known_caller(State(store): State<Store>, mut request: Request, next: Next) -> Response {
+pub(super) fn known_caller(store: &Store, request: &mut Request) -> Result<(), Problem> {
     let role = if request.extensions().get::<Caller>().is_some() {
         Role::Admin
     } else {
         let Some(login) = token(request.headers()).and_then(|token| store.login(token)) else {
-            return stranger().into_response();
+            return Err(stranger());
         };
         request.extensions_mut().insert(Caller(login.actor));
         login.role
     };
     request.extensions_mut().insert(role);
-    next.run(request).await
+    Ok(())
 }
 
 /// Lets no caller further whose role is less than what the route needs.

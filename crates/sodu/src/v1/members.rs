@@ -175,6 +175,9 @@ fn unreadable(error: &serde_json::Error, known: &[&str]) -> Problem {
     let takes = if known.is_empty() { "no others".to_owned() } else { known.join(", ") };
     Problem::malformed(match error.classify() {
         serde_json::error::Category::Data => format!("the body must be a JSON object; this route takes {takes}"),
+        serde_json::error::Category::Eof if (error.line(), error.column()) == (1, 0) => {
+            format!("the body is empty; this route takes an object of {takes}, or {{}} where there is nothing to say")
+        }
         serde_json::error::Category::Syntax | serde_json::error::Category::Eof | serde_json::error::Category::Io => {
             format!("the body is not JSON (at {place}); this route takes an object of {takes}")
         }

@@ -40,7 +40,6 @@ use hyper::body::Bytes;
 use jiff::tz::TimeZone;
 use ledger::{AccountId, Actor, Command};
 use store::{AccountNow, Fault, Outcome, Role, Store};
-use tracing::Span;
 
 use crate::metrics::Metrics;
 pub(crate) use chores::verified;
@@ -109,8 +108,7 @@ pub fn router(store: Store, metrics: Arc<Metrics>, zone: TimeZone) -> axum::Rout
         .method_not_allowed_fallback(wrong_method)
         .fallback(no_route)
         .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
-        .layer(middleware::from_fn_with_state(store.clone(), login::known_caller))
-        .layer(middleware::from_fn_with_state(request::Ids::new(), request::identify))
+        .layer(middleware::from_fn_with_state((request::Ids::new(), store.clone()), request::identify))
         .with_state(Api { store, metrics, zone })
 }
 
@@ -175,7 +173,7 @@ impl Api {
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, Fault> + Send + 'static,
     {
-        let (store, span) = (self.store.clone(), Span::current());
+        let (store, span) = (self.store.clone(), request::span());
         let read = tokio::task::spawn_blocking(move || span.in_scope(|| work(&store))).await;
         read.expect("a read does not panic, and nothing cancels it").map_err(refused::of_fault)
     }
@@ -250,7 +248,8 @@ async fn body<S: Send + Sync>(request: Request, state: &S, len_max: usize) -> Re
 async fn no_route() -> Problem {
     Problem::new(
         Slug::NotFound,
-        "There is no such route; the operator API lies under /v1: accounts, currencies, operators, audit.",
+        "There is no such route; an account's movements go to /v1/accounts/{id}/topups, charges, holds, refunds and \
+         adjustments, several to /v1/transfers and /v1/batch; see also accounts, totals, currencies, operators, audit.",
     )
 }
 

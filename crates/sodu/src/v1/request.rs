@@ -1,7 +1,8 @@
 //! What a request is known as: in its answer, in the audit trail and in the log, so that the three can be put together.
 //!
-//! The id is the caller's own, or a made one. It belongs to the task that answers the request, as a span of the log does:
-//! whoever writes a problem document or a change asks for it here, and no handler has to pass it on.
+//! The id is the caller's own, or a made one. It belongs to the task that answers the request: whoever writes a problem
+//! document, a change or a line of the log asks for it here, and no handler has to pass it on. No span of the log is opened
+//! before something may be logged, since that costs a charge more than deciding it does.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -11,9 +12,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use store::RequestId;
-use tracing::{Instrument, info_span, warn};
+use store::{RequestId, Store};
+use tracing::{Span, info_span, warn};
 
+use super::login;
 use super::problem::{Problem, Slug};
 
 /// The header that carries it, both ways.
@@ -26,6 +28,11 @@ tokio::task_local! {
 /// The request that is being answered; none outside of one.
 pub(super) fn current() -> Option<RequestId> {
     CURRENT.try_with(RequestId::clone).ok()
+}
+
+/// The span of the log for what the request that is being answered does on another thread.
+pub(super) fn span() -> Span {
+    current().map_or_else(Span::none, |id| info_span!("request", request_id = id.as_str()))
 }
 
 /// Runs `work`, on whatever thread, as part of the request `id`.
@@ -55,20 +62,19 @@ impl Ids {
     }
 }
 
-/// Answers every request under its id, and notes in the log which of them ended in a fault.
-pub(super) async fn identify(State(ids): State<Ids>, request: Request, next: Next) -> Response {
+/// Answers every request under its id, from callers who are known, and notes in the log which of them ended in a fault.
+pub(super) async fn identify(State((ids, store)): State<(Ids, Store)>, mut request: Request, next: Next) -> Response {
     let (id, malformed) = match given(request.headers()) {
         Ok(id) => (id.unwrap_or_else(|| ids.make()), None),
         Err(problem) => (ids.make(), Some(problem)),
     };
     let answer = async {
-        match malformed {
-            Some(problem) => problem.into_response(),
-            None => next.run(request).await,
+        match malformed.map_or_else(|| login::known_caller(&store, &mut request), Err) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => problem.into_response(),
         }
     };
-    let span = info_span!("request", request_id = id.as_str());
-    let mut response = CURRENT.scope(id.clone(), answer.instrument(span)).await;
+    let mut response = CURRENT.scope(id.clone(), answer).await;
     let value = HeaderValue::from_str(id.as_str()).expect("visible ASCII");
     response.headers_mut().insert(HEADER, value);
     if response.status().is_server_error() {

@@ -5,24 +5,34 @@
 
 use std::fmt;
 
-use ledger::{Currency, Decimal, Entry, Hash, Hold, Metadata, Minor, Target, Time};
+use ledger::{Currency, Entry, Hash, Hold, Metadata, Minor, Target, Time};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use store::{AccountNow, Credential, Outcome, Profile};
 
 use crate::times::rfc3339;
 
 /// A figure as a decimal string.
-pub(super) struct Money(Decimal);
+pub(super) struct Money {
+    figure: Minor,
+    scale: u8,
+}
 
 impl Money {
     pub(super) fn new(figure: Minor, currency: Currency) -> Money {
-        Money(figure.decimal(currency.scale()))
+        Money { figure, scale: currency.scale() }
     }
 }
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+        // Answers are full of figures, most of them without decimals, and the formatting machinery costs many times what
+        // their digits do.
+        let (units, unit) = (self.figure.units(), 10_i64.pow(u32::from(self.scale)));
+        if units % unit == 0 {
+            serializer.serialize_str(itoa::Buffer::new().format(units / unit))
+        } else {
+            serializer.collect_str(&self.figure.decimal(self.scale))
+        }
     }
 }
 

@@ -78,9 +78,9 @@ fn every_account_answers_as_announced_and_nothing_is_left_behind() {
 #[test]
 fn the_guide_can_be_pasted_line_by_line() {
     let sodu = Sodu::new();
-    let program_folder = Path::new(env!("CARGO_BIN_EXE_sodu")).parent().expect("a folder");
+    let binary = env!("CARGO_BIN_EXE_sodu");
     let mut command = program(sodu.folder.path());
-    command.arg("demo").args(PORTS).current_dir(program_folder);
+    command.arg("demo").args(PORTS).current_dir(Path::new(binary).parent().expect("a folder"));
     let mut demo = Demo(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs"));
     let mut lines: Vec<String> = Vec::new();
     for line in BufReader::new(demo.0.stdout.take().expect("it is piped")).lines() {
@@ -90,7 +90,9 @@ fn the_guide_can_be_pasted_line_by_line() {
             break;
         }
     }
-    assert!(lines.iter().all(|line| columns(line) <= 80), "{}", lines.join("\n"));
+    // Where this program lies is not the guide's to say.
+    let mut own = lines.iter().filter(|line| !line.contains(binary));
+    assert!(own.all(|line| columns(line) <= 80), "{}", lines.join("\n"));
 
     let start = lines.iter().position(|line| line.starts_with("# Account 9999")).expect("the account");
     let end = lines.iter().position(|line| line.starts_with("# Other accounts")).expect("the others");
@@ -99,7 +101,7 @@ fn the_guide_can_be_pasted_line_by_line() {
     let mut shell = Command::new("sh");
     shell.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TZ", "UTC");
     shell.env("TMPDIR", sodu.folder.path());
-    let output = shell.current_dir(program_folder).arg("-ec").arg(&pasted).output().expect("a shell");
+    let output = shell.current_dir(sodu.folder.path()).arg("-ec").arg(&pasted).output().expect("a shell");
     let said = String::from_utf8(output.stdout).expect("UTF-8");
     let answers: Vec<&str> = said.lines().filter(|line| line.starts_with('{')).collect();
     assert_eq!(

@@ -3,14 +3,20 @@
 //! Each test has its own folder and database; none waits for a time, only for what a process prints or for its end.
 
 mod accounts;
+mod against;
 mod balance;
 mod chores;
 mod client;
 mod common;
 mod demo;
+mod holds;
+mod imports;
 mod keys;
+mod months;
 mod movements;
 mod operators;
 mod processes;
 mod statements;
+mod tamper;
+mod tampered;
 mod usage;

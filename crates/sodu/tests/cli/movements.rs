@@ -87,7 +87,7 @@ fn amounts_are_refused_with_a_reason() {
     for (amount, slug, says) in [
         ("0", "amount_out_of_range", "not greater than zero"),
         ("-5", "amount_out_of_range", "not greater than zero"),
-        ("0.001", "amount_out_of_range", "more decimals than the 2"),
+        ("0.001", "amount_out_of_range", "more exact than the 2 decimals"),
         ("5,000", "malformed", "no grouping"),
         ("five", "malformed", "not a decimal number"),
     ] {

@@ -35,6 +35,23 @@ fn the_answer_follows_the_ledger() {
     }
 }
 
+/// What is promised to a hold is not the customer's to spend, from the moment of the hold to the instant of its end.
+#[test]
+fn the_answer_leaves_out_what_open_holds_have_promised() {
+    let server = Server::start();
+    let answers = |balance: u32| {
+        let expected = format!(r#"{{"Balance":{balance},"CodeResponse":"100","UserID":9999}}"#);
+        assert_eq!(server.ask(call(API_KEY, SECRET_KEY)).said(), (200, expected.as_str()));
+    };
+    let amount = ledger::Amount::parse("30000", ledger::Currency::VND).expect("an amount");
+    server.act(9999, Movement::Hold { amount, expires_in: ledger::Lifetime::HOUR });
+    answers(6693);
+    server.pass(Duration::from_micros(3_599_999_999));
+    answers(6693);
+    server.pass(Duration::from_micros(1));
+    answers(36693);
+}
+
 #[test]
 fn a_balance_may_be_negative_or_shown_with_its_credit() {
     let server = Server::start();

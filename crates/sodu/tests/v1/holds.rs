@@ -165,7 +165,7 @@ async fn what_is_no_hold_is_said_to_be_none() {
     for hold in ["x", "-1", "+2", "2.0", "key:", "key:a%20b", "18446744073709551616"] {
         let answer = api.post(&format!("/v1/accounts/1/holds/{hold}/void"), "k", "{}").await;
         let detail = answer.problem(400, "malformed");
-        assert_eq!(detail, "a hold is named by its entry number, or by key: and its idempotency key", "{hold}");
+        assert!(detail.starts_with("a hold is named by its entry number (12), or by key: and its"), "{hold}: {detail}");
     }
     for seconds in ["0", "31622401", "99999999999"] {
         let body = format!(r#"{{"amount":"1","expires_in":{seconds}}}"#);

@@ -14,7 +14,12 @@ async fn every_mistake_is_named() {
     let topup = "/v1/accounts/1/topups";
     let account = "/v1/accounts/1";
     let cases: &[Case] = &[
-        ("POST", topup, "", "the body is not JSON"),
+        (
+            "POST",
+            topup,
+            "",
+            "the body is empty; this route takes an object of amount, reference, reason, metadata, or {} ",
+        ),
         (
             "POST",
             topup,

@@ -114,9 +114,9 @@ async fn amounts_out_of_range_are_told_apart_from_malformed_ones() {
     for (route, amount, says) in [
         ("charges", "0", "not greater than zero"),
         ("charges", "-5", "not greater than zero"),
-        ("topups", "0.001", "more decimals than the 2"),
+        ("topups", "0.001", "more exact than the 2 decimals"),
         ("topups", "23058430092136939.52", "greater than the ledger can hold"),
-        ("adjustments", "0.001", "more decimals than the 2"),
+        ("adjustments", "0.001", "more exact than the 2 decimals"),
     ] {
         let body = json!({ "amount": amount, "reason": "r" });
         let body = if route == "adjustments" { body } else { json!({ "amount": amount }) };

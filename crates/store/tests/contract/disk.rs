@@ -135,6 +135,41 @@ fn a_changed_entry_is_found_by_verify_and_by_the_start() {
     assert!(what.contains("account 1 entry 2"), "{what}");
 }
 
+#[test]
+fn an_account_that_holds_other_than_its_open_holds_is_no_account_to_serve() {
+    for (tampering, held, sum) in [
+        ("UPDATE open_holds SET remaining = remaining - 1 WHERE number = 4", "10", "9.99"),
+        ("DELETE FROM open_holds WHERE number = 4", "10", "6"),
+        ("INSERT INTO open_holds SELECT 1, 2, 2, 1, expires_at FROM open_holds WHERE number = 4", "10", "10.01"),
+        ("UPDATE open_holds SET account = 2", "10", "0"),
+    ] {
+        let bench = Bench::new();
+        (1..=2).for_each(|id| drop(bench.open(id)));
+        bench.topup(1, "100", "t").expect("a top-up");
+        bench.hold(1, "6", 60, "a").expect("a hold");
+        bench.hold(1, "4", 60, "b").expect("a hold");
+        bench.store.close();
+        let tamper = Connection::open(bench.path()).expect("the database");
+        tamper.execute_batch(tampering).expect("tampered");
+        drop(tamper);
+        let Err(OpenError::Damaged(what)) = bench.open_again() else { panic!("{tampering} went unnoticed") };
+        assert_eq!(what, format!("account 1: it holds {held}, and its open holds together are {sum}"), "{tampering}");
+    }
+}
+
+#[test]
+fn holds_that_are_due_count_as_held_at_the_start() {
+    let bench = Bench::new();
+    bench.open(1);
+    bench.topup(1, "100", "t").expect("a top-up");
+    bench.hold(1, "6", 1, "a").expect("a hold");
+    bench.store.close();
+    bench.pass(60_000_000);
+    let bench = bench.reopened();
+    assert_eq!(bench.held(1), ("0".into(), 0));
+    assert_eq!(bench.verify(), [""; 0]);
+}
+
 /// Five thousand keys on disk, where an end has put them.
 fn with_keys_on_disk() -> Bench {
     let bench = Bench::new();

@@ -16,4 +16,5 @@ mod naive;
 mod operators;
 mod refunds;
 mod refusals;
+mod times;
 mod transfers;

@@ -1,6 +1,6 @@
 //! What the demo prints: lines to paste into a second terminal, in this order, and what each will show.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use store::DatabaseUrl;
 
@@ -56,23 +56,15 @@ pub(super) fn text(bound: &Bound, database: &DatabaseUrl, accounts: &[DemoAccoun
     text
 }
 
-/// How the reader calls this program from the folder that they are in: by its name where that finds it, else by its path.
+/// How the reader calls this program: by its name where that finds it, else by its whole path, since a second terminal opens in
+/// a folder of its own.
 fn sodu() -> String {
     let Ok(program) = std::env::current_exe() else { return "sodu".into() };
     let found = std::env::var_os("PATH").and_then(|path| {
         std::env::split_paths(&path).map(|folder| folder.join("sodu")).find(|candidate| candidate.is_file())
     });
     let is_found = found.and_then(|found| found.canonicalize().ok()).is_some_and(|found| found == program);
-    if is_found { "sodu".into() } else { quoted(&from_here(program)) }
-}
-
-fn from_here(program: PathBuf) -> PathBuf {
-    let here = std::env::current_dir().ok();
-    match here.and_then(|here| program.strip_prefix(here).map(Path::to_owned).ok()) {
-        Some(inside) if inside.components().count() == 1 => Path::new(".").join(inside),
-        Some(inside) => inside,
-        None => program,
-    }
+    if is_found { "sodu".into() } else { quoted(&program) }
 }
 
 /// As a shell takes it.
