@@ -111,9 +111,9 @@ fn open_poor(socket: &Address, poor: u64) -> Result<()> {
 
 /// Charges accounts with money at their pace for one round.
 fn charge(socket: &Address, arguments: &Arguments) -> Result<Paced> {
-    let pacer = Pacer::start(socket, arguments.accounts, arguments.charges, Random::fresh_seed());
+    let pacer = Pacer::start(socket, arguments.accounts, arguments.charges, 1, Random::fresh_seed());
     thread::sleep(Duration::from_secs(arguments.seconds));
-    pacer.stop()
+    pacer.stop(1)
 }
 
 /// Does `work` while every account without money asks for some, a little more often than its refusals are kept.
