@@ -8,13 +8,15 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::programs::{self, cargo, run as run_program};
-use crate::{crash, disk_full, fuzz_api, planted, readme, server, sync_proof};
+use crate::{client_only, crash, disk_full, fuzz_api, planted, readme, samples, server, sync_proof};
 
 /// Few enough for CI, enough for two generations of everything that is written behind the commits. `cargo xtask crash`
 /// takes a hundred.
 const KILLS: u32 = 8;
 /// What every CI run sends, always the same; `cargo xtask fuzz-api` takes more, and other seeds.
 const FUZZ: fuzz_api::Arguments = fuzz_api::Arguments { examples: 5, seconds: None, seed: 1 };
+/// Some hundred thousand bodies; `cargo xtask fuzz` goes on for ten minutes.
+const FUZZ_SECONDS: u32 = 10;
 
 pub(crate) fn run() -> Result<()> {
     let began = Instant::now();
@@ -26,6 +28,9 @@ pub(crate) fn run() -> Result<()> {
     })?;
     step("planted bugs fit the tree", planted::all_fit)?;
     step("README and docs", readme::run_all)?;
+    step("samples", || samples::run(&samples::Arguments::default()))?;
+    step("client only", client_only::run)?;
+    step("fuzz", || client_only::fuzz(FUZZ_SECONDS))?;
     step("crash", || crash::prove(&server::build()?, KILLS, crate::random::Random::fresh_seed()))?;
     step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
     step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;

@@ -8,6 +8,7 @@
 
 mod bench;
 mod ci;
+mod client_only;
 #[cfg(test)]
 mod compat;
 mod contradiction;
@@ -21,6 +22,7 @@ mod planted;
 mod programs;
 mod random;
 mod readme;
+mod samples;
 mod server;
 mod sync_proof;
 
@@ -52,6 +54,16 @@ enum Chore {
     Readme(readme::Arguments),
     /// Sends the operator API what its OpenAPI document allows, and what it does not
     FuzzApi(fuzz_api::Arguments),
+    /// Runs the samples and the Postman collection against a demo
+    Samples(samples::Arguments),
+    /// Builds the program without server and database, and looks that it has neither
+    ClientOnly,
+    /// Damages GetBalance answers at random, and reads them
+    Fuzz {
+        /// For how long
+        #[arg(long, default_value_t = 600)]
+        seconds: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -63,6 +75,9 @@ fn main() -> ExitCode {
         Chore::DiskFull(arguments) => disk_full::run(&arguments),
         Chore::Readme(arguments) => readme::run(&arguments),
         Chore::FuzzApi(arguments) => fuzz_api::run(&arguments),
+        Chore::Samples(arguments) => samples::run(&arguments),
+        Chore::ClientOnly => client_only::run(),
+        Chore::Fuzz { seconds } => client_only::fuzz(seconds),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -73,7 +73,7 @@ pub(crate) fn need(program: &str, package: &str) -> Result<PathBuf> {
 }
 
 /// Where `program` is: on the path, or where Debian keeps the programs of administrators.
-fn found(program: &str) -> Option<PathBuf> {
+pub(crate) fn found(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())

@@ -1,24 +1,29 @@
 //! The eSMS GetBalance contract: the only place that knows its paths, field names and codes.
 //!
 //! A server asks [`route()`] which call a path is, gets the caller's [`Keys`] from [`read`] (body) or from
-//! [`PathKeys::decode`] (path), and renders its [`Answer`] with [`write()`]. The facts come from `esms-wire`, sections 1
+//! [`PathKeys::decode`] (path), and renders its [`Answer`] with [`write()`]. A client asks with [`write_request`] and
+//! understands what comes back with [`read_reply`]. The facts come from `esms-wire`, sections 1
 //! to 4; each golden test names the section that it holds.
 //!
 //! Deliberately absent: HTTP (methods, status codes and headers are the server's), who may see which balance, and how a
 //! balance is rounded to the decimals that are shown. Nothing here reads a clock, a file or a socket.
 
 mod answer;
+mod decimal;
 mod json;
 mod keys;
 mod malformed;
 mod money;
+mod reply;
 mod route;
 mod xml;
 
 pub use answer::{Answer, Code, write};
+pub use decimal::{Decimal, NotDecimal};
 pub use keys::Keys;
 pub use malformed::Malformed;
 pub use money::Money;
+pub use reply::{NotAReply, Reply, read_reply, write_request};
 pub use route::{PathKeys, Route, route};
 
 /// The longest request body that a server should take, in bytes; it answers 413 above that.

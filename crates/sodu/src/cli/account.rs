@@ -1,4 +1,4 @@
-//! `sodu account …` and `sodu balance`: opening, finding, showing and changing accounts.
+//! `sodu account …`: opening, finding, showing and changing accounts.
 
 use axum::http::Method;
 use clap::{Args, Subcommand};
@@ -132,15 +132,6 @@ struct Subject {
     reason: Option<String>,
 }
 
-/// Print what GetBalance would answer for an account: posted less held
-#[derive(Args)]
-#[command(after_help = "Examples:\n  sodu balance 9999\n  sodu balance 9999 --json")]
-pub(super) struct Balance {
-    /// The account's number
-    #[arg(value_parser = account_number())]
-    account: u32,
-}
-
 impl Account {
     pub(super) fn run(self, global: &Global) -> Result<(), Failure> {
         match self {
@@ -266,18 +257,6 @@ impl Subject {
             body["reason"] = reason.into();
         }
         change(global, self.account, body)
-    }
-}
-
-impl Balance {
-    pub(super) fn run(self, global: &Global) -> Result<(), Failure> {
-        Session::run(global, Intent::Read, async |session| {
-            let balance = session.get(format!("/v1/accounts/{}/balance", self.account)).await?;
-            if session.out.json {
-                return session.out.json(&balance);
-            }
-            session.out.line(&format!("{} {}", money(&balance, "balance"), text(&balance, "currency")))
-        })
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use store::DatabaseUrl;
 
 use super::Global;
+use super::balance::{DEMO_FILE, DEMO_FOLDER};
 use super::failure::Failure;
 use super::output::{Output, note};
 use super::serve::{addresses, not_served};
@@ -46,7 +47,7 @@ impl Demo {
             return Err(Failure::Usage("the demo has a database and settings of its own; for others use serve".into()));
         }
         let no_folder = |error| Failure::local("no_folder", format!("A temporary folder cannot be made: {error}."));
-        let folder = tempfile::Builder::new().prefix("sodu-demo-").tempdir().map_err(no_folder)?;
+        let folder = tempfile::Builder::new().prefix(DEMO_FOLDER).tempdir().map_err(no_folder)?;
         let mut config = Config {
             database: DatabaseUrl { path: folder.path().join("sodu.db") },
             listen: self.listen,
@@ -67,9 +68,11 @@ impl Demo {
         let (wanted, json) = ((self.listen, self.ops_listen), global.json);
         let tell = |bound: &Bound| {
             let mut out = Output::new(json);
+            let mut all = addresses(bound, &config.database.to_string());
+            all["accounts"] = json!(accounts);
+            // Only for `sodu balance --demo`, which says so itself where it finds nothing.
+            let _ = std::fs::write(folder.path().join(DEMO_FILE), all.to_string());
             let told = if json {
-                let mut all = addresses(bound, &config.database.to_string());
-                all["accounts"] = json!(accounts);
                 out.json(&all)
             } else {
                 tell_taken(wanted, bound);

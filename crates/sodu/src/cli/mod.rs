@@ -1,11 +1,13 @@
 //! The command line: what `sodu` understands, and how each command ends.
 //!
 //! Every command that reads or moves credit speaks the operator API through a `door`, so that a person at a terminal
-//! gets the same answers, rules and refusals as a program. Exit codes: 0 done, 1 refused or failed, 2 used wrongly.
+//! gets the same answers, rules and refusals as a program. `balance` also asks an eSMS service, as its customer. Exit codes: 0
+//! done, 1 refused or failed, 2 used wrongly, 3 a balance below what was asked for.
 //! People read tables and sentences; with `--json` programs read the API's own shapes.
 
 mod account;
 mod audit;
+mod balance;
 mod chores;
 mod currency;
 mod demo;
@@ -45,14 +47,16 @@ Examples:
   sodu statement 9999 --from 2026-07-01
   sodu serve                                answer GetBalance on 127.0.0.1:8080
   sodu operator add anna --role money       a token for other machines
+  sodu balance                              what an eSMS service says is left
 
 A command talks to the server that owns the database, through the socket beside
 it; where none runs, it opens the database itself. Commands that write say on
 standard error which it was.
 
-Exit codes: 0 done; 1 refused or failed; 2 used wrongly. An error is told on
-standard error and ends with its stable name in brackets; with --json, standard
-output then holds the problem document (RFC 9457).";
+Exit codes: 0 done; 1 refused or failed; 2 used wrongly; 3 a balance is below
+--fail-below. An error is told on standard error and ends with its stable name
+in brackets; with --json, standard output then holds the problem document
+(RFC 9457).";
 
 /// Prepaid credit that answers eSMS GetBalance: accounts, keys, top-ups, charges, holds, statements, and the server.
 #[derive(Parser)]
@@ -97,7 +101,7 @@ enum Command {
     /// Open, list, show, change, lock and close accounts
     #[command(subcommand)]
     Account(account::Account),
-    Balance(account::Balance),
+    Balance(balance::Balance),
     /// Issue, import, list, rotate and revoke the keys of an account
     #[command(subcommand)]
     Key(key::Key),

@@ -10,12 +10,14 @@ use serde_json::Value;
 use super::failure::Failure;
 
 /// How wide text is where nobody says otherwise.
+#[cfg(feature = "server")]
 const WIDTH: usize = 80;
 
 /// Standard output.
 pub(super) struct Output {
     out: BufWriter<Stdout>,
     /// Whether programs read it.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only commands of the ledger ask it"))]
     pub(super) json: bool,
 }
 
@@ -30,6 +32,7 @@ impl Output {
     }
 
     /// Writes bytes as they are.
+    #[cfg(feature = "server")]
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         Ok(self.out.write_all(bytes)?)
     }
@@ -40,6 +43,7 @@ impl Output {
     }
 
     /// Writes one line of CSV (RFC 4180).
+    #[cfg(feature = "server")]
     pub(super) fn csv<const N: usize>(&mut self, cells: [String; N]) -> Result<(), Failure> {
         let mut line = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         let written = line.write_record(cells).ok().and_then(|()| line.into_inner().ok());
@@ -58,10 +62,12 @@ impl Output {
 }
 
 /// A list of the API, written item by item: all its pages as one JSON object.
+#[cfg(feature = "server")]
 pub(super) struct JsonList {
     is_first: bool,
 }
 
+#[cfg(feature = "server")]
 impl JsonList {
     /// Begins the list that the API calls `name`.
     pub(super) fn new(name: &str, out: &mut Output) -> Result<JsonList, Failure> {
@@ -97,6 +103,7 @@ pub(super) fn paint_error(text: &str) -> String {
 }
 
 /// How many columns the reader's terminal has; 80 where it is none.
+#[cfg(feature = "server")]
 pub(super) fn width() -> usize {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
     size.map(|size| usize::from(size.ws_col)).filter(|width| *width >= WIDTH).unwrap_or(WIDTH)
@@ -121,11 +128,13 @@ pub(super) fn grouped(decimal: &str) -> String {
 }
 
 /// The member `name` of an answer as text; nothing where it is null or missing.
+#[cfg(feature = "server")]
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
 /// The money member `name` of an answer, grouped.
+#[cfg(feature = "server")]
 pub(super) fn money(value: &Value, name: &str) -> String {
     grouped(text(value, name))
 }

@@ -100,6 +100,7 @@ fn the_guide_can_be_pasted_line_by_line() {
     let pasted = [&lines[start..end], &call].concat().join("\n");
     let mut shell = Command::new("sh");
     shell.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TZ", "UTC");
+    shell.env("TMPDIR", sodu.folder.path());
     let output = shell.current_dir(sodu.folder.path()).arg("-ec").arg(&pasted).output().expect("a shell");
     let said = String::from_utf8(output.stdout).expect("UTF-8");
     let answers: Vec<&str> = said.lines().filter(|line| line.starts_with('{')).collect();
@@ -113,7 +114,7 @@ fn the_guide_can_be_pasted_line_by_line() {
         "{pasted}\n{said}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(said.contains("-350        86,343"), "{said}");
+    assert!(said.contains("-350        86,343") && said.contains("36,693 (account 9999)"), "{said}");
     demo.interrupt();
 }
 

@@ -4,7 +4,9 @@
 
 mod accounts;
 mod against;
+mod balance;
 mod chores;
+mod client;
 mod common;
 mod demo;
 mod holds;

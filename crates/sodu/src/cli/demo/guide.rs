@@ -30,6 +30,7 @@ pub(super) fn text(bound: &Bound, database: &DatabaseUrl, accounts: &[DemoAccoun
          export ESMS_API_KEY={}\nexport ESMS_SECRET_KEY={}\n\n\
          # The published eSMS call, with only the host changed: balance {}\n{}\n\
          # The same with a wrong secret: code 101\n{}\n\
+         # The same without curl; it finds the demo by itself\n{sodu} balance --demo\n\n\
          # Money in, money out, and the statement; then the first call again\n{}{}{}",
         bound.ops,
         main.api_key,
