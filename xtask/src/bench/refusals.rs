@@ -59,6 +59,15 @@ struct Flood {
     kept: AtomicU64,
     turned_away: AtomicU64,
     over: AtomicBool,
+    /// From the first to the last.
+    lasted: Duration,
+}
+
+impl Flood {
+    #[expect(clippy::cast_precision_loss, reason = "a run makes far fewer than 2^52 refusals")]
+    fn per_second(&self) -> f64 {
+        self.kept.load(Ordering::SeqCst) as f64 / self.lasted.as_secs_f64()
+    }
 }
 
 /// What so many kept refusals made the database grow by.
@@ -84,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         alone.push(charge(&server.socket, arguments)?);
         let (paced, flood) = flooded(&server.socket, arguments.poor, || charge(&server.socket, arguments))?;
         beside.push(paced);
-        rates.push(per_second(flood.kept.into_inner(), arguments.seconds));
+        rates.push(flood.per_second());
         ensure!(flood.turned_away.into_inner() > 0, "nothing was turned away: the server did not meet its limit");
     }
     server.stop()?;
@@ -119,7 +128,7 @@ fn charge(socket: &Address, arguments: &Arguments) -> Result<Paced> {
 
 /// Does `work` while every account without money asks for some, a little more often than its refusals are kept.
 fn flooded<T>(socket: &Address, poor: u64, work: impl FnOnce() -> Result<T>) -> Result<(T, Flood)> {
-    let (flood, run) = (Flood::default(), Random::fresh_seed());
+    let (mut flood, run, began) = (Flood::default(), Random::fresh_seed(), Instant::now());
     let done = thread::scope(|scope| {
         let flood = &flood;
         let sender = |number: u64| scope.spawn(move || ask(socket, poor, number, run, flood));
@@ -131,6 +140,7 @@ fn flooded<T>(socket: &Address, poor: u64, work: impl FnOnce() -> Result<T>) -> 
         }
         done
     })?;
+    flood.lasted = began.elapsed();
     Ok((done, flood))
 }
 
@@ -166,13 +176,12 @@ fn grow(start: impl Fn() -> Result<Server>, database: &Path, arguments: &Argumen
     let before = len(database);
     let server = start()?;
     let lasting = Duration::from_secs(arguments.growth_seconds);
-    let (began, flood) = flooded(&server.socket, arguments.poor, || {
-        let began = Instant::now();
+    let ((), flood) = flooded(&server.socket, arguments.poor, || {
         thread::sleep(lasting);
-        Ok(began)
+        Ok(())
     })?;
-    let seconds = began.elapsed().as_secs_f64();
     server.stop()?;
+    let seconds = flood.lasted.as_secs_f64();
     let kept = flood.kept.into_inner();
     ensure!(kept > 0, "nothing was refused");
     Ok(Growth { kept, seconds, bytes: len(database).saturating_sub(before) })
@@ -182,11 +191,6 @@ fn grow(start: impl Fn() -> Result<Server>, database: &Path, arguments: &Argumen
 fn len(database: &Path) -> u64 {
     let files = [database.to_owned(), server::beside(database, "-wal")];
     files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a run makes far fewer than 2^52 refusals")]
-fn per_second(count: u64, seconds: u64) -> f64 {
-    count as f64 / seconds as f64
 }
 
 fn report(alone: &[Paced], beside: &[Paced], rates: &[f64], growth: &Growth, arguments: &Arguments) {
