@@ -66,10 +66,11 @@ fn open_holds_are_listed_for_people_and_for_programs() {
     sodu.run(&["capture", "9999", "3", "500", "-k", "part"]).expect(0);
     let listed = sodu.run(&["holds", "9999"]).expect(0);
     let lines: Vec<Vec<&str>> = listed.out.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["hold", "left", "of", "ends", "key"]);
-    assert_eq!((lines[1][..3].to_vec(), lines[1].last()), (vec!["3", "3,000", "3,500"], Some(&"campaign")));
-    assert_eq!((lines[2][..3].to_vec(), lines[2].last()), (vec!["4", "10", "10"], Some(&"second")));
-    assert_eq!((lines.len(), &*listed.err), (3, ""));
+    assert_eq!(lines[0], ["Times", "are", "of", "Asia/Ho_Chi_Minh."]);
+    assert_eq!(lines[1], ["hold", "left", "of", "ends", "key"]);
+    assert_eq!((lines[2][..3].to_vec(), lines[2].last()), (vec!["3", "3,000", "3,500"], Some(&"campaign")));
+    assert_eq!((lines[3][..3].to_vec(), lines[3].last()), (vec!["4", "10", "10"], Some(&"second")));
+    assert_eq!((lines.len(), &*listed.err), (4, ""));
     assert!(listed.out.lines().all(|line| columns(line) <= 80), "{}", listed.out);
     let holds = sodu.json(&["holds", "9999"]);
     let shown: Vec<(&Value, &Value)> =
