@@ -79,7 +79,7 @@ impl Naive {
         let named = command.movement.named().and_then(|named| self.number(id, named, now));
         let plain = |number| {
             let movement = plainly(&command.movement, number);
-            (movement, command.reference.clone(), command.reason.clone(), command.metadata.clone())
+            (movement, command.reference.clone(), command.reason().cloned(), command.metadata.clone())
         };
         if let Some(used) = command.key.as_ref().and_then(|key| self.used(id, key, now)) {
             return match (&used.outcome, used.asked == plain(named) || used.asked == plain(None)) {
