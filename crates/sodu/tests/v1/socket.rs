@@ -65,8 +65,9 @@ fn over(socket: &Path, method: &str, path: &str, key: &str, body: &str) -> (u16,
     let mut stream = UnixStream::connect(socket).expect("a listening socket");
     let key = if key.is_empty() { String::new() } else { format!("idempotency-key: {key}\r\n") };
     let length = body.len();
-    write!(stream, "{method} {path} HTTP/1.0\r\nx-request-id: r\r\n{key}content-length: {length}\r\n\r\n{body}")
-        .expect("it is taken");
+    // In one piece: an answer that needs no body may come, and the connection end, before a second piece is written.
+    let request = format!("{method} {path} HTTP/1.0\r\nx-request-id: r\r\n{key}content-length: {length}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).expect("it is taken");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
