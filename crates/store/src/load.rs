@@ -74,7 +74,9 @@ pub(crate) fn load(
         });
         // Also where it failed: the other side waits for accounts only until this is set.
         are_in.store(true, Ordering::Release);
-        beside.join().expect("loading credentials does not panic").and(loaded)
+        // Where the accounts did not all come, what credentials say of them means nothing.
+        let credentials = beside.join().expect("loading credentials does not panic");
+        loaded.and_then(|loaded| credentials.map(|()| loaded))
     });
     loaded.map_err(|error| OpenError::Damaged(rows::said(&error)))
 }

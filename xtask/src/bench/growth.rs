@@ -38,10 +38,13 @@ struct Cost {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let binary = server::build()?;
     let folder = tempfile::Builder::new().prefix("bench-growth-").tempdir_in(programs::target())?;
-    let folder = folder.path();
     let mut rows = Vec::new();
     for (name, keys) in [("time-ordered", Keys::ordered()), ("random", Keys::random())] {
-        rows.push(grow(&binary, folder, arguments, name, keys)?);
+        // A folder each: the log of the one before would be taken for this one's.
+        let folder = folder.path().join(name);
+        std::fs::create_dir(&folder)?;
+        rows.push(grow(&binary, &folder, arguments, name, keys)?);
+        std::fs::remove_dir_all(&folder)?;
     }
     let head = ["keys", "charges/s, small", "big", "CPU µs, small", "big", "cost big / small", "database", "start, s"];
     println!("\nSmall: from {SMALL} entries on; big: from {} on; windows of {WINDOW}:\n", arguments.entries);
@@ -49,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     println!(
         "Wanted: 1.5 times with time-ordered keys, 2 times with random ones; a start after kill -9 in under 3 s.\n"
     );
-    println!("{}", conditions(folder, &[(&binary, "--version")]));
+    println!("{}", conditions(folder.path(), &[(&binary, "--version")]));
     Ok(())
 }
 
@@ -75,7 +78,6 @@ fn grow(binary: &Path, folder: &Path, arguments: &Arguments, name: &str, mut key
     let started = again.server.ready_after;
     again.server.stop()?;
     server::verify(binary, &database)?;
-    std::fs::remove_file(&database)?;
     Ok(vec![
         name.to_owned(),
         format!("{:.0}", small.per_second),
