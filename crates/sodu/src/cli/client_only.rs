@@ -5,14 +5,12 @@
 mod balance;
 mod failure;
 mod output;
+mod program;
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-
-use failure::Failure;
-use output::Output;
 
 /// Asks an eSMS service how much credit is left. This build has no ledger and no server.
 #[derive(Parser)]
@@ -44,26 +42,11 @@ enum Command {
 
 /// Runs the command that this process was started with; what it returns is the process's exit code.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help that nobody reads to its end (`sodu help | head`) is no failure.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
-    };
-    let json = cli.global.json;
-    let done = match cli.command {
-        Command::Balance(balance) => balance.run(&cli.global),
-        Command::Completions { shell } => completions(shell),
-    };
-    done.map_or_else(|failure| failure.tell(json), |()| ExitCode::SUCCESS)
-}
-
-fn completions(shell: Shell) -> Result<(), Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "sodu", &mut script);
-    let mut out = Output::new(false);
-    out.text(&String::from_utf8_lossy(&script))?;
-    out.flush()
+    program::run::<Cli>(
+        |cli| cli.global.json,
+        |cli| match cli.command {
+            Command::Balance(balance) => balance.run(&cli.global),
+            Command::Completions { shell } => program::completions::<Cli>(shell),
+        },
+    )
 }

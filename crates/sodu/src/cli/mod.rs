@@ -19,6 +19,7 @@ mod key;
 mod movement;
 mod operator;
 mod output;
+mod program;
 mod progress;
 mod serve;
 mod session;
@@ -29,12 +30,11 @@ mod table;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{self, Config, Overrides};
 use failure::Failure;
-use output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -146,19 +146,7 @@ enum Command {
 
 /// Runs the command that this process was started with; what it returns is the process's exit code.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help that nobody reads to its end (`sodu help | head`) is no failure.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
-    };
-    let json = cli.global.json;
-    match cli.command.run(&cli.global) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.tell(json),
-    }
+    program::run::<Cli>(|cli| cli.global.json, |cli| cli.command.run(&cli.global))
 }
 
 impl Command {
@@ -189,24 +177,16 @@ impl Command {
             Command::Verify(verify) => verify.run(global),
             Command::Backup(backup) => backup.run(global),
             Command::Restore(restore) => restore.run(global),
-            Command::Config => print(config::DEFAULT_TEXT),
-            Command::Completions { shell } => {
-                let mut script = Vec::new();
-                clap_complete::generate(shell, &mut Cli::command(), "sodu", &mut script);
-                print(&String::from_utf8_lossy(&script))
-            }
+            Command::Config => program::print(config::DEFAULT_TEXT),
+            Command::Completions { shell } => program::completions::<Cli>(shell),
         }
     }
 }
 
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = Output::new(false);
-    out.text(text)?;
-    out.flush()
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]
