@@ -6,6 +6,8 @@
 //! Without the feature `server` only the command line's client side is left.
 
 #[cfg(feature = "server")]
+mod cells;
+#[cfg(feature = "server")]
 pub mod cli;
 #[cfg(not(feature = "server"))]
 #[path = "cli/client_only.rs"]

@@ -12,8 +12,9 @@ use super::account::account_number;
 use super::failure::Failure;
 use super::output::{JsonList, Output, grouped, money, text, width};
 use super::session::{Intent, Session};
-use super::statements::{self, Form};
+use super::statements;
 use super::table::{Lean, Table, cut};
+use crate::cells::Form;
 use crate::door::{Call, encode};
 use crate::times;
 

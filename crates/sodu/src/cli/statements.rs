@@ -18,8 +18,8 @@ use super::output::text;
 use super::progress::Progress;
 use super::session::{Intent, Session};
 use super::statement::Span;
+use crate::cells::Form;
 use crate::door::{Call, encode};
-pub(super) use summary::Form;
 use summary::{Summary, Sums};
 
 /// Writes the statements of a month, and their summary, into the new `folder`.

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::cells::{Form, harmless};
 use crate::cli::failure::Failure;
 use crate::cli::output::text;
 
@@ -29,25 +30,6 @@ const KINDS: [(&str, i128); 10] = [
     ("expire", 0),
 ];
 
-/// How files are written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) enum Form {
-    /// RFC 4180, UTF-8, plain decimals.
-    Csv,
-    /// Tabs, UTF-16 with its mark, decimal commas: what Excel opens in Vietnamese by a double click.
-    Excel,
-}
-
-impl Form {
-    /// As the API calls it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Form::Csv => "csv",
-            Form::Excel => "excel",
-        }
-    }
-}
-
 /// The summary while it is written to `W`, and its sums so far.
 pub(super) struct Summary<W> {
     out: W,
@@ -59,9 +41,7 @@ pub(super) struct Summary<W> {
 impl<W: Write> Summary<W> {
     /// Begins it with its titles.
     pub(super) fn new(mut out: W, form: Form) -> io::Result<Summary<W>> {
-        if form == Form::Excel {
-            out.write_all(&[0xff, 0xfe])?;
-        }
+        out.write_all(form.mark())?;
         let mut summary = Summary { out, form, opening: Sums::default(), closing: Sums::default() };
         let ends = |end: &str| FIGURES.map(|figure| format!("{end}_{figure}"));
         let kinds = KINDS.map(|(kind, _)| kind.to_owned());
@@ -83,7 +63,7 @@ impl<W: Write> Summary<W> {
             let amount =
                 totals.iter().find(|total| text(total, "kind") == kind).map_or("0", |total| text(total, "amount"));
             moved += sign * units(amount)?;
-            cells.push(self.decimal(amount));
+            cells.push(self.form.decimal(amount));
         }
         cells.extend(FIGURES.map(|figure| self.figure(&period["closing"], figure)));
         self.opening.add(currency, &period["opening"])?;
@@ -99,32 +79,12 @@ impl<W: Write> Summary<W> {
     }
 
     fn figure(&self, end: &Value, name: &str) -> String {
-        self.decimal(if end.is_null() { "0" } else { text(end, name) })
-    }
-
-    fn decimal(&self, decimal: &str) -> String {
-        if self.form == Form::Excel { decimal.replace('.', ",") } else { decimal.to_owned() }
+        self.form.decimal(if end.is_null() { "0" } else { text(end, name) })
     }
 
     fn line(&mut self, cells: &[String]) -> io::Result<()> {
-        let delimiter = if self.form == Form::Excel { b'\t' } else { b',' };
-        let mut line =
-            csv::WriterBuilder::new().delimiter(delimiter).terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        let written = line.write_record(cells).ok().and_then(|()| line.into_inner().ok());
-        let written = written.expect("memory takes a record of any cells");
-        match self.form {
-            Form::Csv => self.out.write_all(&written),
-            Form::Excel => {
-                let text = String::from_utf8_lossy(&written);
-                self.out.write_all(&text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>())
-            }
-        }
+        self.out.write_all(&self.form.line(cells))
     }
-}
-
-/// A name that begins like a formula is one to a spreadsheet: an apostrophe makes it text again.
-fn harmless(name: &str) -> String {
-    if name.starts_with(['=', '+', '-', '@']) { format!("'{name}") } else { name.to_owned() }
 }
 
 /// Sums of figures in the smallest units that any figure shows, by currency and figure.
