@@ -10,7 +10,7 @@ use ledger::Time;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use crate::{DatabaseUrl, Progress, VerifyReport, own, schema, verify};
+use crate::{DatabaseUrl, Progress, VerifyReport, own, rows, schema, verify};
 
 /// How many pages are copied between two reports of progress.
 const STEP_PAGES: i32 = 2048;
@@ -81,8 +81,8 @@ fn copy(source: &Connection, part: &Path, progress: &mut dyn FnMut(Progress)) ->
 
 /// The store marks its log's end once a second; a copy knows the end it has.
 fn mark_end(target: &Connection) -> rusqlite::Result<()> {
-    let end = "SELECT max(value, (SELECT ifnull(max(id), 0) FROM entries), (SELECT ifnull(max(id), 0) FROM refusals))";
-    target.execute(&format!("UPDATE meta SET value = ({end}) WHERE name = 'last_row'"), []).map(drop)
+    let end = rows::LOG_END;
+    target.execute(&format!("UPDATE meta SET value = max(value, {end}) WHERE name = 'last_row'"), []).map(drop)
 }
 
 fn steps(source: &Connection, target: &mut Connection, progress: &mut dyn FnMut(Progress)) -> rusqlite::Result<()> {

@@ -258,6 +258,10 @@ pub(crate) fn damage(what: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Null, Box::new(Damage(what)))
 }
 
+/// The last row of the log that stands, as SQL: entries and refusals share one sequence.
+pub(crate) const LOG_END: &str =
+    "max((SELECT ifnull(max(id), 0) FROM entries), (SELECT ifnull(max(id), 0) FROM refusals))";
+
 /// Tells what does not read as what it should be (the inner error) from a database that cannot be read.
 pub(crate) fn sound<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Result<T, Damage>> {
     match read {

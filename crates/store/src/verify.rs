@@ -119,8 +119,8 @@ pub(crate) fn verify(
     let open_holds = settlement::open_holds(db)?;
     let mut findings = Vec::new();
     let records = Records::read(db, &mut findings)?;
-    let last = "SELECT max((SELECT ifnull(max(id), 0) FROM entries), (SELECT ifnull(max(id), 0) FROM refusals))";
-    let end = db.query_row(last, [], |row| row.get::<_, i64>(0))?.max(records.last_row);
+    let last = format!("SELECT {}", rows::LOG_END);
+    let end = db.query_row(&last, [], |row| row.get::<_, i64>(0))?.max(records.last_row);
     let mut fold = Fold {
         db,
         settlement: Settlement::default(),
