@@ -165,13 +165,7 @@ fn with_key(ask: &mut Ask, key: &str) -> Result<(), OperatorError> {
 
 /// `text` as one segment of a path, or one value of a query.
 fn encode(text: &str) -> String {
-    text.bytes().fold(String::new(), |path, byte| {
-        if byte.is_ascii_alphanumeric() {
-            path + str::from_utf8(&[byte]).unwrap_or_default()
-        } else {
-            format!("{path}%{byte:02X}")
-        }
-    })
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// Whether that answer, which is no success, leaves it open whether a movement happened: sodu says so itself, and what a
