@@ -87,13 +87,18 @@ fn open(socket: &Address, next: &AtomicU64, accounts: u64) -> Result<()> {
         if first > accounts {
             return Ok(());
         }
-        let rows: Vec<_> = (first..(first + STEP).min(accounts + 1)).map(row).collect();
-        let body = json!({ "accounts": rows }).to_string();
-        let answer = operator.call(&Request { method: "POST", path: "/v1/imports", key: None, body: &body })?;
-        let outcomes = answer.body["outcomes"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let made = outcomes.iter().filter(|outcome| outcome["status"] == 201).count();
-        ensure!(made == rows.len(), "{made} of {} accounts were imported: {}", rows.len(), answer.status);
+        import(&mut operator, &(first..(first + STEP).min(accounts + 1)).map(row).collect::<Vec<_>>())?;
     }
+}
+
+/// Imports accounts, at most a thousand; each must be made by it.
+pub(super) fn import(operator: &mut Operator, rows: &[serde_json::Value]) -> Result<()> {
+    let body = json!({ "accounts": rows }).to_string();
+    let answer = operator.call(&Request { method: "POST", path: "/v1/imports", key: None, body: &body })?;
+    let outcomes = answer.body["outcomes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let made = outcomes.iter().filter(|outcome| outcome["status"] == 201).count();
+    ensure!(made == rows.len(), "{made} of {} accounts were imported: {}", rows.len(), answer.status);
+    Ok(())
 }
 
 fn row(id: u64) -> serde_json::Value {

@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         for (at_once, rows) in [(AT_ONCE, &mut gathered), (1, &mut charged)] {
             let pacer = Pacer::start(&server.socket, arguments.accounts, arguments.charges, at_once, run);
             let measured = measure(&wrk, &server.public, server.pid(), arguments.seconds);
-            let paced = pacer.stop(at_once)?;
+            let paced = pacer.stop()?;
             rows.push(Measured { paced: Some(paced), ..measured? });
         }
         idle.push(measure(&wrk, &server.public, server.pid(), arguments.seconds)?);

@@ -23,6 +23,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// Running senders.
 pub(crate) struct Pacer {
     senders: Vec<JoinHandle<Result<Vec<f64>>>>,
+    at_once: u32,
     began: Instant,
 }
 
@@ -44,11 +45,11 @@ impl Pacer {
             let first = Instant::now() + pause * number / SENDERS;
             thread::spawn(move || send(&socket, accounts, at_once, first, pause, run))
         };
-        Pacer { senders: (0..SENDERS).map(sender).collect(), began: Instant::now() }
+        Pacer { senders: (0..SENDERS).map(sender).collect(), at_once, began: Instant::now() }
     }
 
     /// Ends it; every charge must have been made.
-    pub(crate) fn stop(self, at_once: u32) -> Result<Paced> {
+    pub(crate) fn stop(self) -> Result<Paced> {
         STOP.store(true, Ordering::SeqCst);
         let elapsed = self.began.elapsed();
         let mut latencies = Vec::new();
@@ -58,7 +59,7 @@ impl Pacer {
         let (p50_us, p99_us) =
             (figures::median(latencies.iter().copied()), figures::percentile(latencies.iter().copied(), 99));
         #[expect(clippy::cast_precision_loss, reason = "a run makes far fewer than 2^52 charges")]
-        let per_second = latencies.len() as f64 * f64::from(at_once) / elapsed.as_secs_f64();
+        let per_second = latencies.len() as f64 * f64::from(self.at_once) / elapsed.as_secs_f64();
         Ok(Paced { per_second, p50_us, p99_us })
     }
 }

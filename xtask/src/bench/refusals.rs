@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 use serde_json::json;
 
 use super::accounts;
 use super::conditions::conditions;
 use super::figures::{median, table};
 use super::pacer::{Paced, Pacer};
-use crate::http::{Address, Request};
+use crate::http::Address;
 use crate::operator::Operator;
 use crate::programs;
 use crate::random::Random;
@@ -110,10 +110,7 @@ fn open_poor(socket: &Address, poor: u64) -> Result<()> {
     let ids: Vec<u64> = (FIRST_POOR..FIRST_POOR + poor).collect();
     for some in ids.chunks(1000) {
         let row = |id: &u64| json!({ "key": format!("poor-{id}"), "id": id, "name": format!("at zero {id}") });
-        let body = json!({ "accounts": some.iter().map(row).collect::<Vec<_>>() }).to_string();
-        let answer = operator.call(&Request { method: "POST", path: "/v1/imports", key: None, body: &body })?;
-        let outcomes = answer.body["outcomes"].as_array().context("no outcomes of an import")?;
-        ensure!(outcomes.iter().all(|outcome| outcome["status"] == 201), "accounts were not opened: {answer:?}");
+        accounts::import(&mut operator, &some.iter().map(row).collect::<Vec<_>>())?;
     }
     Ok(())
 }
@@ -123,7 +120,7 @@ fn open_poor(socket: &Address, poor: u64) -> Result<()> {
 fn charge(socket: &Address, arguments: &Arguments) -> Result<Paced> {
     let pacer = Pacer::start(socket, arguments.accounts, arguments.charges, 1, Random::fresh_seed());
     thread::sleep(Duration::from_secs(arguments.seconds));
-    pacer.stop(1)
+    pacer.stop()
 }
 
 /// Does `work` while every account without money asks for some, a little more often than its refusals are kept.
