@@ -95,7 +95,7 @@ impl Store {
             uses_waiting: Mutex::new(uses_waiting),
             writable: AtomicBool::new(settled.is_ok()),
             queue_len: AtomicUsize::new(0),
-            last_batch_len: AtomicUsize::new(0),
+            last_callers: AtomicUsize::new(0),
             commits: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             commit_us: AtomicU64::new(0),

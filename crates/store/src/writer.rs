@@ -1,8 +1,8 @@
 //! The one writer: it takes what has gathered, decides each command in order, commits once, publishes, replies.
 //!
 //! It lies on a desk that one thread at a time works at. That is the writer's own thread, but for a caller who finds the desk
-//! free and nobody else about: that one commits its single command itself, since waking another thread and being woken
-//! again costs half of what the sync costs.
+//! free and nobody else about: that one commits its few commands itself, since waking another thread and being woken again
+//! costs half of what the sync costs.
 //!
 //! The order is the promise: nothing is published or answered before COMMIT has returned. Whatever fails drops the whole
 //! batch, the database is opened anew, what is durable is made sure of and loaded, and only then is work taken again.
@@ -25,6 +25,10 @@ use crate::{Fault, OpenError, schema};
 
 /// The most commands that one commit takes.
 const BATCH_LEN_MAX: usize = 8192;
+
+/// The most commands that a caller commits on its own thread: whoever shares that thread waits little longer than for the
+/// sync itself.
+const ALONE_LEN_MAX: usize = 16;
 
 /// How long the writer waits for work before it looks after what is written now and then.
 const TICK: Duration = Duration::from_secs(1);
@@ -177,20 +181,21 @@ fn recovered(desk: &Desk, queue: &Receiver<Job>) -> bool {
     is_well
 }
 
-/// Commits a single command on the caller's own thread, if nobody else is about; gives the job back otherwise.
+/// Commits a few commands on the caller's own thread, if nobody else is about; gives the job back otherwise.
 ///
 /// True beside success means that the writer's own thread has to be woken, to get the database back.
 pub(crate) fn commit_alone(desk: &Desk, shared: &Shared, job: Job) -> Result<bool, Job> {
-    let is_crowded = job.len != 1
-        || shared.queue_len.load(Ordering::Relaxed) != 1
-        || shared.last_batch_len.load(Ordering::Relaxed) > 1;
+    let len = job.len;
+    let is_crowded = len > ALONE_LEN_MAX
+        || shared.queue_len.load(Ordering::Relaxed) != len
+        || shared.last_callers.load(Ordering::Relaxed) > 1;
     if is_crowded {
         return Err(job);
     }
     let Ok(mut seat) = desk.try_lock() else { return Err(job) };
     let Some(writer) = seat.as_mut().filter(|writer| writer.trouble.is_none()) else { return Err(job) };
-    shared.queue_len.fetch_sub(1, Ordering::Relaxed);
-    writer.trouble = writer.commit(vec![job], 1, false);
+    shared.queue_len.fetch_sub(len, Ordering::Relaxed);
+    writer.trouble = writer.commit(vec![job], len, false);
     Ok(writer.trouble.is_some())
 }
 
@@ -209,7 +214,7 @@ impl Writer {
 
     /// One group commit. Every job is answered, whatever happens.
     fn commit(&mut self, jobs: Vec<Job>, len: usize, tick: bool) -> Option<Trouble> {
-        self.shared.last_batch_len.store(len, Ordering::Relaxed);
+        self.shared.last_callers.store(jobs.len(), Ordering::Relaxed);
         let mut answers = Vec::with_capacity(jobs.len());
         let mut jobs = jobs.into_iter();
         let outcome = self.transact(&mut jobs, &mut answers, len, tick);
