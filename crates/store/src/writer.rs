@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use ledger::Time;
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use crate::batch::Batch;
 use crate::follow::Source;
+use crate::job::{Answer, Job};
 use crate::load::{self, Head, Loaded};
 use crate::shared::Shared;
 use crate::{Fault, OpenError, schema};
@@ -39,62 +39,6 @@ const END_MAX: Duration = Duration::from_secs(1);
 /// How long it waits between two attempts to get the database back.
 const RECOVERY_PAUSE: Duration = Duration::from_millis(200);
 
-/// Something to be done in a commit, and how its caller hears of it.
-pub(crate) struct Job {
-    /// How many commands it counts for in the queue.
-    pub(crate) len: usize,
-    run: Run,
-}
-
-/// Works inside the transaction and gives back how to answer; an error ends the whole batch.
-type Run = Box<dyn FnOnce(Result<&mut Batch<'_>, Fault>) -> rusqlite::Result<Answer> + Send>;
-
-/// Answers the caller: with what was decided, or with the fault that took it back.
-type Answer = Box<dyn FnOnce(Result<(), Fault>) + Send>;
-
-impl Job {
-    /// A job that counts for `len` commands, and where its result will arrive. A result never arrives before it is
-    /// durable; a sender that vanishes without one leaves the outcome unknown.
-    pub(crate) fn new<T: Send + 'static>(
-        len: usize,
-        work: impl FnOnce(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> (Job, oneshot::Receiver<Result<T, Fault>>) {
-        let (sender, receiver) = oneshot::channel();
-        // A caller that has gone away hears nothing; what it asked for stands all the same, as a send that fails shows.
-        let tell = move |result: Result<T, Fault>| drop(sender.send(result));
-        let run: Run = Box::new(move |batch| {
-            let worked = match batch {
-                Ok(batch) => work(batch),
-                Err(fault) => {
-                    tell(Err(fault));
-                    return Ok(Box::new(|_| ()));
-                }
-            };
-            match worked {
-                Ok(result) => Ok(Box::new(move |verdict: Result<(), Fault>| tell(verdict.map(|()| result)))),
-                Err(error) => {
-                    // The transaction ends here, without a commit.
-                    tell(Err(Fault::Unavailable));
-                    Err(error)
-                }
-            }
-        });
-        (Job { len, run }, receiver)
-    }
-
-    /// A job that does nothing but wake the writer's own thread.
-    pub(crate) fn nudge() -> Job {
-        Job { len: 0, run: Box::new(|_| Ok(Box::new(|_| ()))) }
-    }
-
-    /// Answers it without running it.
-    pub(crate) fn turn_away(self, fault: Fault) {
-        if let Err(error) = (self.run)(Err(fault)) {
-            tracing::error!(%error, "a job that was not run failed");
-        }
-    }
-}
-
 /// The writer's own state.
 pub(crate) struct Writer {
     db: Connection,
@@ -103,6 +47,8 @@ pub(crate) struct Writer {
     heads: Vec<Head>,
     loaded: Loaded,
     shared: Arc<Shared>,
+    /// Whether the log's file need not grow any more, or cannot.
+    is_log_long: bool,
     /// What a caller's commit ran into; the writer's own thread gets the database back.
     trouble: Option<Trouble>,
 }
@@ -152,6 +98,9 @@ pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>) {
             None if jobs.is_empty() && !tick => None,
             None => writer.commit(jobs, len, tick),
         };
+        if tick && trouble.is_none() {
+            writer.lengthen_log();
+        }
         if let Some(trouble) = trouble
             && !writer.recover(trouble, queue)
         {
@@ -209,7 +158,7 @@ impl Writer {
     ) -> Result<Writer, OpenError> {
         let data_version = data_version(&db).map_err(|error| OpenError::Io(error.to_string()))?;
         let trouble = settled.err().map(Trouble::Unsettled);
-        Ok(Writer { db, data_version, heads, loaded, shared, trouble })
+        Ok(Writer { db, data_version, heads, loaded, shared, is_log_long: false, trouble })
     }
 
     /// One group commit. Every job is answered, whatever happens.
@@ -277,6 +226,15 @@ impl Writer {
             *marked_row = *last_row;
         }
         Ok(())
+    }
+
+    /// Once, a second after the start: a command line that opens the database itself has ended by then.
+    fn lengthen_log(&mut self) {
+        if !std::mem::replace(&mut self.is_log_long, true)
+            && let Err(error) = schema::lengthen_log(&self.shared.url.beside("-wal"))
+        {
+            tracing::debug!(%error, "the log grows with its commits, which makes them slower");
+        }
     }
 
     /// Writes what a start would have to replay, as far as that is quick, in pieces that each are a transaction.
@@ -363,6 +321,7 @@ impl Writer {
         self.data_version = data_version(&db)?;
         self.loaded = loaded;
         self.db = db;
+        self.is_log_long = false;
         Ok(())
     }
 }
