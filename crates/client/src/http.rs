@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url, redirect, retry};
-use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::Verifier;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::fault::Fault;
@@ -74,7 +76,7 @@ pub(crate) struct Failed {
 impl Http {
     pub(crate) fn new(base: &str, settings: Settings) -> Result<Http, SetupError> {
         let Base { url, is_loopback } = Base::parse(base, &settings)?;
-        let tls = tls(&url)?;
+        let tls = tls(&url, &settings.extra_roots)?;
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(redirect::Policy::none())
@@ -178,19 +180,39 @@ impl Http {
     }
 }
 
-/// TLS 1.2 and 1.3 by ring, the certificates judged by the system's roots; none is needed to speak plain HTTP.
-fn tls(url: &Url) -> Result<ClientConfig, SetupError> {
+/// TLS 1.2 and 1.3 by ring, the certificates judged by the system's roots and `extra_roots`; none is needed to speak plain
+/// HTTP.
+fn tls(url: &Url, extra_roots: &str) -> Result<ClientConfig, SetupError> {
     let failed = |error: rustls::Error| SetupError::Tls { detail: error.to_string() };
+    let extra_roots = roots(extra_roots)?;
     let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(failed)?;
-    let mut config = if url.scheme() == "https" {
-        builder.with_platform_verifier().map_err(failed)?.with_no_client_auth()
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(failed)?;
+    let builder = if url.scheme() == "https" {
+        let verifier = Verifier::new_with_extra_roots(extra_roots, provider).map_err(failed)?;
+        // Dangerous would be a verifier of our own; this one is what the library itself would set.
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
     } else {
-        builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+        builder.with_root_certificates(RootCertStore::empty())
     };
+    let mut config = builder.with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// The certificates in `pem`, each of which can be an authority's.
+fn roots(pem: &str) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    let bad = |detail: String| SetupError::BadRoots { detail };
+    if pem.is_empty() {
+        return Ok(Vec::new());
+    }
+    let roots: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|_| bad("one is damaged".into()))?;
+    let mut store = RootCertStore::empty();
+    roots.iter().try_for_each(|root| store.add(root.clone())).map_err(|error| bad(error.to_string()))?;
+    if roots.is_empty() { Err(bad("there is none in them".into())) } else { Ok(roots) }
 }
 
 /// Statuses that say "not now".
