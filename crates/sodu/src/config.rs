@@ -31,6 +31,8 @@ pub const DEFAULT_FILE: &str = "/etc/sodu/sodu.toml";
 pub struct Config {
     /// Where the ledger is kept.
     pub database: DatabaseUrl,
+    /// How many connections to a PostgreSQL database this process may have.
+    pub database_connections: usize,
     /// Where eSMS clients connect.
     pub listen: SocketAddr,
     /// Where the operator API, health and metrics are served.
@@ -157,6 +159,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             database: default_database(),
+            database_connections: 12,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             ops_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             insecure_ops: false,
@@ -184,7 +187,7 @@ impl Default for Config {
 pub fn default_database() -> DatabaseUrl {
     let folder = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let data = folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")));
-    DatabaseUrl { path: data.unwrap_or_else(|| "/var/lib".into()).join("sodu/sodu.db") }
+    DatabaseUrl::file(data.unwrap_or_else(|| "/var/lib".into()).join("sodu/sodu.db"))
 }
 
 /// A setting that cannot be taken: where it stands, what is wrong with it and what would be right.

@@ -23,6 +23,7 @@ use tower::ServiceExt;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::ops;
 use crate::v1::{self, Caller};
 
 /// How long a command waits for a server that is starting or stopping, or for another command.
@@ -90,7 +91,7 @@ impl Door {
     /// Finds the server of the configured database, or opens the database in this process.
     pub async fn open(config: &Config, create: Create) -> Result<Door, DoorError> {
         let url = config.database.clone();
-        let socket = url.beside(".sock");
+        let socket = ops::socket_path(config);
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(requests) = connect(&socket).await {
@@ -109,7 +110,7 @@ impl Door {
 
     /// The operator API over a store that this process has open already.
     pub fn within(config: &Config, store: Store) -> Door {
-        let url = store.url().clone();
+        let url = store.url();
         let router = v1::router(store.clone(), Arc::new(Metrics::new()), config.time_zone.clone());
         Door { way: Way::Own { router, store, caller: Caller(local_user()) }, url }
     }
@@ -223,7 +224,7 @@ impl Door {
 pub fn open_to_serve(config: &Config) -> Result<Store, DoorError> {
     let until = std::time::Instant::now() + PATIENCE;
     loop {
-        let served = || std::os::unix::net::UnixStream::connect(config.database.beside(".sock")).is_ok();
+        let served = || std::os::unix::net::UnixStream::connect(ops::socket_path(config)).is_ok();
         match open_store(config, Create::IfMissing) {
             Ok(store) => return Ok(store),
             Err(OpenError::Owned { .. }) if std::time::Instant::now() < until && !served() => {
@@ -240,7 +241,8 @@ pub fn open_to_serve(config: &Config) -> Result<Store, DoorError> {
 /// Opens the configured database in this process; `create` also makes the folder that it lies in.
 pub fn open_store(config: &Config, create: Create) -> Result<Store, OpenError> {
     let create = create == Create::IfMissing;
-    let folder = config.database.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let file = config.database.as_file().map(|file| file.path.as_path());
+    let folder = file.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
     if let (true, Some(folder)) = (create, folder) {
         let io = |error| OpenError::Io(format!("cannot make the folder {}: {error}", folder.display()));
         std::fs::create_dir_all(folder).map_err(io)?;
@@ -252,6 +254,7 @@ pub fn open_store(config: &Config, create: Create) -> Result<Store, OpenError> {
         queue_len_max: config.queue_len_max,
         refusal_days: config.refusal_days,
         refusals_per_second: config.refusals_per_second,
+        connections_max: config.database_connections,
     })
 }
 
@@ -261,7 +264,7 @@ pub fn encode(text: &str) -> String {
 }
 
 fn local_user() -> Actor {
-    crate::ops::local_actor(rustix::process::getuid().as_raw())
+    ops::local_actor(rustix::process::getuid().as_raw())
 }
 
 async fn connect(socket: &Path) -> Option<SendRequest<Body>> {

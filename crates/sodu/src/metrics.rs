@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use store::Store;
+use store::{AccountNow, Store};
 
 use exposition::Exposition;
 use histogram::Histogram;
@@ -67,7 +67,9 @@ impl Metrics {
     }
 
     /// Everything, in the text format of Prometheus (version 0.0.4).
-    pub fn render(&self, store: &Store) -> String {
+    pub async fn render(&self, store: &Store) -> String {
+        // A database that does not answer takes these figures away from the scrape, and nothing else.
+        let metered = store.metered_accounts().await.unwrap_or_default();
         let mut out = Exposition::default();
         out.family("sodu_build_info", "gauge", "The running version.");
         out.sample("sodu_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -76,7 +78,7 @@ impl Metrics {
         for (slug, refused) in self.refusals.read().unwrap_or_else(PoisonError::into_inner).iter() {
             out.sample("sodu_refusals_total", &[("refusal", slug)], refused.load(Relaxed));
         }
-        render_ledger(&mut out, store);
+        render_ledger(&mut out, store, &metered);
         out.into_text()
     }
 
@@ -135,7 +137,7 @@ fn count<K: Ord>(counters: &RwLock<BTreeMap<K, AtomicU64>>, key: &K, owned: impl
     counters.entry(owned()).or_default().fetch_add(1, Relaxed);
 }
 
-fn render_ledger(out: &mut Exposition, store: &Store) {
+fn render_ledger(out: &mut Exposition, store: &Store, metered: &[AccountNow]) {
     let stats = store.stats();
     let mut single = |name, kind, help, value: u64| {
         out.family(name, kind, help);
@@ -150,15 +152,14 @@ fn render_ledger(out: &mut Exposition, store: &Store) {
     single("sodu_commit_movements_total", "counter", help, stats.commands);
     out.family("sodu_commit_seconds_total", "counter", "Time spent in commits.");
     out.sample("sodu_commit_seconds_total", &[], exposition::seconds(stats.commit_us.saturating_mul(1000)));
-    let metered = store.metered_accounts();
     out.family("sodu_account_balance", "gauge", "Posted less held, of the accounts marked for it.");
-    for account in &metered {
+    for account in metered {
         let (id, currency) = (account.id.to_string(), account.currency);
         let labels = [("account", id.as_str()), ("currency", currency.code())];
         out.sample("sodu_account_balance", &labels, account.balance().decimal(currency.scale()));
     }
     out.family("sodu_account_available", "gauge", "What may be spent, credit included, of the accounts marked for it.");
-    for account in &metered {
+    for account in metered {
         let (id, currency) = (account.id.to_string(), account.currency);
         let labels = [("account", id.as_str()), ("currency", currency.code())];
         out.sample("sodu_account_available", &labels, account.available().decimal(currency.scale()));

@@ -109,7 +109,7 @@ pub fn start(config: &Config, store: Store, port: PortChoice) -> anyhow::Result<
     let public = listeners(config.listen, port, config.threads, "--listen")?;
     let mut operator = listeners(config.ops_listen, port, 1, "--ops-listen")?;
     let operator = operator.pop().expect("one listener was asked for");
-    let (socket_file, socket) = ops::socket(store.url())?;
+    let (socket_file, socket) = ops::socket(&ops::socket_path(config))?;
     let bound = Bound {
         public: public[0].local_addr()?,
         ops: operator.local_addr()?,

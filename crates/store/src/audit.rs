@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::batch::Batch;
 use crate::rows::damage;
-use crate::{AccountNow, ChangeError, Fault, NewAccount, Outcome, Page, Refused, Store};
+use crate::{AccountNow, ChangeError, Fault, NewAccount, Outcome, Page, Refused, Sqlite};
 
 /// What one request is known as: 1 to 128 visible ASCII characters.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -114,7 +114,7 @@ pub(crate) fn perform(
 }
 
 /// The name of what an entry of one of those three kinds did, and what changed.
-fn by_hand_done(entry: &Entry, before: &AccountNow) -> (&'static str, Value) {
+pub(crate) fn by_hand_done(entry: &Entry, before: &AccountNow) -> (&'static str, Value) {
     let decimal = |figure: ledger::Minor| figure.decimal(before.currency.scale()).to_string();
     let mut detail = Map::new();
     let action = if entry.kind == Kind::Limit {
@@ -145,21 +145,26 @@ pub(crate) fn open(
     let opened = batch.open(new)?;
     if let Ok(Outcome { entry, replayed: false }) = &opened {
         let origin = Origin { by: new.by.clone(), request_id: request_id.cloned() };
-        let scale = entry.currency.map_or(0, ledger::Currency::scale);
-        let mut detail = json!({
-            "name": new.name,
-            "currency": new.currency,
-            "credit_limit": entry.credit_limit.decimal(scale).to_string(),
-        });
-        if let Some(external_id) = &new.external_id {
-            detail["external_id"] = external_id.as_str().into();
-        }
-        write(batch, &origin, "account.open", &of_entry(entry), &detail)?;
+        write(batch, &origin, "account.open", &of_entry(entry), &opening(new, entry))?;
     }
     Ok(opened)
 }
 
-fn of_entry(entry: &Entry) -> String {
+/// What an opening tells.
+pub(crate) fn opening(new: &NewAccount, entry: &Entry) -> Value {
+    let scale = entry.currency.map_or(0, ledger::Currency::scale);
+    let mut detail = json!({
+        "name": new.name,
+        "currency": new.currency,
+        "credit_limit": entry.credit_limit.decimal(scale).to_string(),
+    });
+    if let Some(external_id) = &new.external_id {
+        detail["external_id"] = external_id.as_str().into();
+    }
+    detail
+}
+
+pub(crate) fn of_entry(entry: &Entry) -> String {
     format!("account {} entry {}", entry.account, entry.number)
 }
 
@@ -229,7 +234,7 @@ pub(crate) fn last_time(db: &Connection) -> rusqlite::Result<Option<Time>> {
     db.query_row("SELECT max(at) FROM audit", [], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Time::from_micros)))
 }
 
-impl Store {
+impl Sqlite {
     /// Rows of the audit trail, oldest first, at most `limit`; `next` is the number to go on after.
     pub fn audit(&self, wanted: &AuditQuery, limit: usize) -> Result<Page<AuditRow, u64>, Fault> {
         self.read(|db| page(db, wanted, limit))

@@ -10,7 +10,7 @@ use ledger::Time;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use crate::{DatabaseUrl, Progress, VerifyReport, own, rows, schema, verify};
+use crate::{SqliteUrl, Progress, VerifyReport, own, rows, schema, verify};
 
 /// How many pages are copied between two reports of progress.
 const STEP_PAGES: i32 = 2048;
@@ -42,9 +42,9 @@ pub(crate) fn write(source: &Connection, to: &Path, progress: &mut dyn FnMut(Pro
 /// Verifies the backup `from` and copies it to the new database `to`. Gives the report and the last instant it includes.
 ///
 /// Errors are sentences. A finding is one: a backup that does not verify is not restored.
-pub fn restore(
+pub(crate) fn restore(
     from: &Path,
-    to: &DatabaseUrl,
+    to: &SqliteUrl,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(VerifyReport, Time), String> {
     if to.path.exists() {

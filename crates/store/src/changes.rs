@@ -10,13 +10,13 @@ use crate::audit::Origin;
 use crate::batch::Batch;
 use crate::{
     AccountChange, ChangeError, Credential, CredentialChange, Fault, Imported, ImportedAccount, KeyOutcome, NewAccount,
-    NewCredential, NewOperator, Operator, OperatorName, Outcome, Refused, Store, audit, currencies, import, operators,
+    NewCredential, NewOperator, Operator, OperatorName, Outcome, Refused, Sqlite, audit, currencies, import, operators,
     settings,
 };
 
-impl Store {
+impl Sqlite {
     /// Decides the commands in their order and keeps what comes of them; returns when all of it is durable. Openings go
-    /// through [`Store::open_account`].
+    /// through [`Sqlite::open_account`].
     pub async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Result<Outcome, Refused>>, Fault> {
         let (len, request_id) = (commands.len(), self.request_id.clone());
         if len == 0 {

@@ -8,12 +8,12 @@ use serde_json::json;
 
 use crate::audit::{self, Origin};
 use crate::batch::Batch;
-use crate::{ChangeError, Store, load};
+use crate::{ChangeError, Sqlite, load};
 
 /// How many there can be: an account carries its currency's number in one byte.
-const LEN_MAX: usize = 256;
+pub(crate) const LEN_MAX: usize = 256;
 
-impl Store {
+impl Sqlite {
     /// The currency with that code, if there is one.
     pub fn currency(&self, code: &str) -> Option<Currency> {
         self.shared().accounts.currency_by_code(code).map(|(_, currency)| currency)

@@ -8,35 +8,60 @@ use ledger::Time;
 
 use crate::AccountNow;
 use crate::credentials::{CredentialSlot, Limits};
+use crate::postgres::Used;
 use crate::shared::Shared;
 
 /// A credential whose key and secret were right, and its account's figures of this instant.
 pub struct Grant<'a> {
     /// The account it speaks for.
     pub account: AccountNow,
-    pub(crate) slot: u32,
-    pub(crate) credential: &'a CredentialSlot,
-    pub(crate) limits: Option<Guard<Arc<Limits>>>,
-    pub(crate) shared: &'a Shared,
+    /// The instant, in ledger time.
+    pub at: Time,
+    pub(crate) credential: Known<'a>,
+}
+
+/// Where the credential is known from.
+pub(crate) enum Known<'a> {
+    /// This process's memory.
+    Memory {
+        slot: u32,
+        credential: &'a CredentialSlot,
+        limits: Option<Guard<Arc<Limits>>>,
+        shared: &'a Shared,
+    },
+    /// The database, just now.
+    Database { limits: Limits, used: Used<'a> },
 }
 
 impl Grant<'_> {
-    /// Whether it is neither revoked nor expired at `now`.
-    pub fn is_live(&self, now: Time) -> bool {
-        let limits = self.limits.as_ref();
-        limits.is_none_or(|limits| !limits.revoked && limits.expires_at.is_none_or(|end| now < end))
+    /// Whether it is neither revoked nor expired.
+    pub fn is_live(&self) -> bool {
+        let is_over = |limits: &Limits| limits.revoked || limits.expires_at.is_some_and(|end| end <= self.at);
+        !self.limits().is_some_and(is_over)
     }
 
     /// Whether it may be used from `address`. IPv4-mapped IPv6 is compared as IPv4.
     pub fn admits(&self, address: IpAddr) -> bool {
-        self.limits.as_ref().is_none_or(|limits| limits.admits(address))
+        self.limits().is_none_or(|limits| limits.admits(address))
     }
 
-    /// Notes that it was used at `now`: at once in memory, on disk at most once a minute.
-    pub fn note_use(&self, now: Time) {
-        if self.credential.note_use(now) {
-            // Fails only once the writer has ended; the use is then known to nobody, as after a crash.
-            self.shared.uses.send(self.slot).unwrap_or_default();
+    /// Notes that it was used: at once in memory, on disk at most once a minute.
+    pub fn note_use(&self) {
+        match &self.credential {
+            Known::Memory { slot, credential, shared, .. } => {
+                if credential.note_use(self.at) {
+                    // Fails only once the writer has ended; the use is then known to nobody, as after a crash.
+                    shared.uses.send(*slot).unwrap_or_default();
+                }
+            }
+            Known::Database { used, .. } => used.note(self.at),
+        }
+    }
+
+    fn limits(&self) -> Option<&Limits> {
+        match &self.credential {
+            Known::Memory { limits, .. } => limits.as_deref().map(AsRef::as_ref),
+            Known::Database { limits, .. } => Some(limits),
         }
     }
 }

@@ -1,9 +1,13 @@
 //! The only crate with SQL: it gathers the facts that a decision needs, keeps what was decided, and never acknowledges
 //! what is not durable.
 //!
+//! Two engines, one store: [`Store`] is either.
+//!
 //! The embedded engine is SQLite, owned by one process. All accounts live in memory, read by any thread without a lock;
 //! all entries live on disk. One writer thread takes every change (see `writer`), and nothing is visible before its commit
 //! is on disk. The rules themselves are the `ledger` crate's.
+//!
+//! The scale-out engine is PostgreSQL, with any number of nodes in front of it (see `postgres`).
 
 mod audit;
 mod backup;
@@ -12,6 +16,7 @@ mod changes;
 mod credentials;
 mod currencies;
 mod digest;
+mod engine;
 mod follow;
 mod generation;
 mod grant;
@@ -29,6 +34,7 @@ mod open;
 mod operators;
 mod own;
 mod perform;
+mod postgres;
 mod refused;
 mod rows;
 mod schema;
@@ -43,15 +49,16 @@ mod verify;
 mod writer;
 
 pub use audit::{AuditQuery, AuditRow, RequestId};
-pub use backup::restore;
+pub use engine::{Store, inspect, restore};
 pub use grant::Grant;
 pub use import::{Imported, ImportedAccount, ImportedCredential};
 pub use operators::{Login, NewOperator, Operator, OperatorName, Role};
 pub use settings::settings_version;
-pub use store::Store;
+pub use postgres::{Postgres, PostgresUrl};
+pub use store::Sqlite;
 pub use totals::Totals;
 pub use types::{
     AccountChange, AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome,
-    NewAccount, NewCredential, OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats,
+    NewAccount, NewCredential, OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, SqliteUrl, Stats,
 };
-pub use verify::{Against, Finding, Progress, VerifyReport, inspect};
+pub use verify::{Against, Finding, Progress, VerifyReport};

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use crate::audit::{self, Origin};
 use crate::batch::Batch;
 use crate::rows::damage;
-use crate::{ChangeError, Fault, Store, digest};
+use crate::{ChangeError, Fault, Sqlite, digest};
 
 /// What an operator may do; each role includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -260,7 +260,7 @@ fn operator(row: &Row<'_>) -> rusqlite::Result<Operator> {
     })
 }
 
-impl Store {
+impl Sqlite {
     /// The operator whose token that is; `None` for a token that never worked and for one that was revoked.
     pub fn login(&self, token: &str) -> Option<Login> {
         self.shared().tokens.login(token)

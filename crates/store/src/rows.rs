@@ -290,12 +290,12 @@ fn text<T, E>(row: &Row<'_>, column: usize, parse: impl Fn(&str) -> Result<T, E>
     }
 }
 
-fn metadata_json(metadata: &Metadata) -> String {
+pub(crate) fn metadata_json(metadata: &Metadata) -> String {
     let pairs = metadata.pairs().map(|(name, value)| (name.to_owned(), value.into()));
     serde_json::Value::Object(pairs.collect()).to_string()
 }
 
-fn metadata(json: &str) -> Option<Metadata> {
+pub(crate) fn metadata(json: &str) -> Option<Metadata> {
     let pairs: std::collections::BTreeMap<String, String> = serde_json::from_str(json).ok()?;
     Metadata::new(pairs).ok()
 }

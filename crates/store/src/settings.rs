@@ -11,7 +11,7 @@ use crate::credentials::{Credentials, Limits};
 use crate::rows::damage;
 use crate::{
     AccountChange, AccountNow, ChangeError, Credential, CredentialChange, Fault, NewCredential, Page, Profile,
-    ProfileChange, Store, digest, load,
+    ProfileChange, Sqlite, digest, load,
 };
 
 const PROFILE: &str = "id, name, external_id, opened_at";
@@ -20,7 +20,7 @@ const CREDENTIAL: &str = "id, account, api_key, label, cidrs, created_at, expire
 
 type Changed<T> = rusqlite::Result<Result<T, ChangeError>>;
 
-impl Store {
+impl Sqlite {
     /// An account's profile. Blocks on the disk, as do the next two.
     pub fn profile(&self, id: AccountId) -> Result<Option<Profile>, Fault> {
         self.read(|db| profile(db, id))
@@ -248,12 +248,12 @@ fn note_change(
     Ok(())
 }
 
-fn subject(credential: &Credential) -> String {
+pub(crate) fn subject(credential: &Credential) -> String {
     format!("account {} key {}", credential.account, audit::shortened(&credential.api_key))
 }
 
 /// What narrows a credential, as the audit trail tells it; its end is in microseconds, as all times of the database are.
-fn limits_of(credential: &Credential) -> Map<String, Value> {
+pub(crate) fn limits_of(credential: &Credential) -> Map<String, Value> {
     let cidrs: Vec<String> = credential.cidrs.iter().map(IpNet::to_string).collect();
     let members = [
         ("label", json!(credential.label)),
@@ -364,6 +364,6 @@ fn slot(id: i64) -> rusqlite::Result<u32> {
     u32::try_from(id - 1).map_err(|_| damage(format!("row {id} of credentials: id is not one")))
 }
 
-fn joined(cidrs: &[IpNet]) -> Option<String> {
+pub(crate) fn joined(cidrs: &[IpNet]) -> Option<String> {
     (!cidrs.is_empty()).then(|| cidrs.iter().map(IpNet::to_string).collect::<Vec<_>>().join(" "))
 }

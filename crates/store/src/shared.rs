@@ -11,11 +11,11 @@ use crate::credentials::Credentials;
 use crate::holds::Holds;
 use crate::memory::Accounts;
 use crate::operators::Tokens;
-use crate::{Clock, DatabaseUrl};
+use crate::{Clock, SqliteUrl};
 
 /// One store's shared state.
 pub(crate) struct Shared {
-    pub(crate) url: DatabaseUrl,
+    pub(crate) url: SqliteUrl,
     pub(crate) clock: Clock,
     pub(crate) refusal_us: i64,
     /// How many refusals of one account are kept within one second.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::batch::Batch;
 use crate::credentials::Credentials;
+use crate::grant::Known;
 use crate::holds::{Holds, OpenHold};
 use crate::job::Job;
 use crate::memory::Accounts;
@@ -22,7 +23,7 @@ use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
 use crate::writer::{self, Desk, Writer};
 use crate::{
-    AccountNow, Against, DatabaseUrl, Fault, Grant, OpenError, Options, Page, RequestId, Stats, backup, load, rows,
+    AccountNow, Against, SqliteUrl, Fault, Grant, OpenError, Options, Page, RequestId, Stats, backup, load, rows,
     schema,
 };
 
@@ -33,7 +34,7 @@ const READERS_MAX: usize = 4;
 
 /// An open ledger. Clones are handles to the same one.
 #[derive(Clone)]
-pub struct Store {
+pub struct Sqlite {
     inner: Arc<Inner>,
     /// Under which request the audit trail shows what is changed through this handle.
     pub(crate) request_id: Option<RequestId>,
@@ -52,14 +53,14 @@ struct Inner {
     owned: Mutex<Option<Owned>>,
 }
 
-impl Store {
+impl Sqlite {
     /// Opens the database: takes its lock, brings its schema up to date, loads every account, starts the writer.
     ///
     /// Where the log cannot be copied into the database file, as on a full disk, it opens all the same: reads answer from
     /// what was read, and movements get [`Fault::Unavailable`] until the writer has settled and loaded it. Errors change
     /// nothing; see [`OpenError`].
-    pub fn open(options: Options) -> Result<Store, OpenError> {
-        let path = &options.url.path;
+    pub fn open(url: SqliteUrl, options: &Options) -> Result<Sqlite, OpenError> {
+        let path = &url.path;
         if !path.exists() && !options.create {
             return Err(OpenError::Missing);
         }
@@ -67,7 +68,7 @@ impl Store {
             std::fs::create_dir_all(folder)
                 .map_err(|error| OpenError::Io(format!("cannot create {}: {error}", folder.display())))?;
         }
-        let owned = own::take(&options.url.beside(".lock"))?;
+        let owned = own::take(&url.beside(".lock"))?;
         // Asked again under the lock: another process may have made it meanwhile.
         let created = !path.exists();
         if created {
@@ -83,8 +84,8 @@ impl Store {
         let (accounts, credentials) = sizes.map_err(damaged)?;
         let (uses, uses_waiting) = channel();
         let shared = Arc::new(Shared {
-            url: options.url,
-            clock: options.clock,
+            url,
+            clock: Arc::clone(&options.clock),
             refusal_us: i64::from(options.refusal_days) * MICROS_A_DAY,
             refusals_per_second: options.refusals_per_second,
             holds: Mutex::new(Holds::default()),
@@ -116,7 +117,7 @@ impl Store {
             drop(guard);
         });
         let writer = spawned.map_err(|error| OpenError::Io(format!("cannot start the writer: {error}")))?;
-        Ok(Store {
+        Ok(Sqlite {
             request_id: None,
             inner: Arc::new(Inner {
                 shared,
@@ -132,17 +133,17 @@ impl Store {
     }
 
     /// A handle whose changes the audit trail shows under that request.
-    pub fn in_request(&self, request_id: RequestId) -> Store {
-        Store { inner: Arc::clone(&self.inner), request_id: Some(request_id) }
+    pub fn in_request(&self, request_id: RequestId) -> Sqlite {
+        Sqlite { inner: Arc::clone(&self.inner), request_id: Some(request_id) }
     }
 
-    /// Whether [`Store::open`] made the database.
+    /// Whether [`Sqlite::open`] made the database.
     pub fn created(&self) -> bool {
         self.inner.created
     }
 
     /// Where it is.
-    pub fn url(&self) -> &DatabaseUrl {
+    pub fn url(&self) -> &SqliteUrl {
         &self.shared().url
     }
 
@@ -158,7 +159,8 @@ impl Store {
         let slot = shared.credentials.authenticate(api_key, secret_key)?;
         let credential = shared.credentials.get(slot);
         let account = shared.accounts.now(credential.account, &shared.holds, now);
-        Some(Grant { account, slot, credential, limits: shared.credentials.limits(slot), shared })
+        let limits = shared.credentials.limits(slot);
+        Some(Grant { account, at: now, credential: Known::Memory { slot, credential, limits, shared } })
     }
 
     /// An account's figures of this instant.

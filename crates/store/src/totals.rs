@@ -2,7 +2,7 @@
 
 use ledger::{AccountId, Currency, Minor, Time};
 
-use crate::{AccountNow, Fault, Store};
+use crate::{AccountNow, Fault, Sqlite};
 
 /// The sums of one currency, in its minor units. They may be greater than any figure of one account.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +41,7 @@ impl Totals {
     }
 }
 
-impl Store {
+impl Sqlite {
     /// The sums over all accounts by currency, in the order in which currencies were made: now, from memory; or as of an
     /// instant not later than now, from disk, which takes some microseconds an account.
     pub fn totals(&self, at: Option<Time>) -> Result<Vec<Totals>, Fault> {

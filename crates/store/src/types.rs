@@ -7,34 +7,65 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use ledger::{AccountId, Actor, Currency, Entry, Key, Minor, Refusal, Status, Time};
 
+use crate::PostgresUrl;
+
 /// The clock that the embedded engine reads: the system's in the binary, a scripted one in tests.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
 /// Where the ledger is kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DatabaseUrl {
-    /// The file of the embedded engine; its lock, socket and write-ahead log lie beside it.
+pub enum DatabaseUrl {
+    /// A file of this machine, owned by one process.
+    Sqlite(SqliteUrl),
+    /// A PostgreSQL database, which any number of nodes use.
+    Postgres(Box<PostgresUrl>),
+}
+
+/// The file of the embedded engine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SqliteUrl {
+    /// Where it lies; its lock, socket and write-ahead log lie beside it.
     pub path: PathBuf,
 }
 
 impl DatabaseUrl {
-    /// Reads `sqlite:PATH`; the error is a sentence for the person who typed it.
+    /// Reads `sqlite:PATH` or `postgres://…`; the error is a sentence for the person who typed it.
     pub fn parse(text: &str) -> Result<DatabaseUrl, String> {
         match text.strip_prefix("sqlite:") {
             Some("") => {
                 Err("the database URL names no file: write sqlite:PATH, for example sqlite:/var/lib/sodu/sodu.db"
                     .into())
             }
-            Some(path) => Ok(DatabaseUrl { path: path.into() }),
-            None if text.starts_with("postgres") => {
-                Err("PostgreSQL is not supported yet: write sqlite:PATH for the embedded engine".into())
+            Some(path) => Ok(DatabaseUrl::file(path)),
+            None if text.starts_with("postgres://") || text.starts_with("postgresql://") => {
+                PostgresUrl::parse(text).map(Box::new).map(DatabaseUrl::Postgres)
+            }
+            // Not repeated: it may be a URL with a password.
+            None if text.contains("://") => {
+                Err("not a database URL: write sqlite:PATH or postgres://USER@HOST/DATABASE".into())
             }
             None => Err(format!(
-                "not a database URL: {text:?}; write sqlite:PATH, for example sqlite:/var/lib/sodu/sodu.db"
+                "not a database URL: {text:?}; write sqlite:PATH, for example sqlite:/var/lib/sodu/sodu.db, or \
+                 postgres://USER@HOST/DATABASE"
             )),
         }
     }
 
+    /// The file `path` of the embedded engine.
+    pub fn file(path: impl Into<PathBuf>) -> DatabaseUrl {
+        DatabaseUrl::Sqlite(SqliteUrl { path: path.into() })
+    }
+
+    /// The file that it is, if it is one.
+    pub fn as_file(&self) -> Option<&SqliteUrl> {
+        match self {
+            DatabaseUrl::Sqlite(file) => Some(file),
+            DatabaseUrl::Postgres(_) => None,
+        }
+    }
+}
+
+impl SqliteUrl {
     /// `path` with `suffix` appended to its file name: `.lock`, `.sock`.
     pub fn beside(&self, suffix: &str) -> PathBuf {
         let mut name = self.path.clone().into_os_string();
@@ -43,7 +74,17 @@ impl DatabaseUrl {
     }
 }
 
+/// Without a password.
 impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DatabaseUrl::Sqlite(file) => file.fmt(f),
+            DatabaseUrl::Postgres(url) => url.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for SqliteUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sqlite:{}", self.path.display())
     }
@@ -63,6 +104,8 @@ pub struct Options {
     pub refusal_days: u32,
     /// How many refusals of one account are kept within one second; further ones are turned away undecided.
     pub refusals_per_second: u32,
+    /// How many connections to PostgreSQL this process may have; the embedded engine has none.
+    pub connections_max: usize,
 }
 
 /// Why a store did not open. Nothing was changed, but for a migration that had begun and was rolled back.

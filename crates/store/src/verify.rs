@@ -17,14 +17,14 @@ use crate::keys::Runs;
 use crate::links::{self, Links};
 use crate::rows::{self, Stored};
 use crate::settlement::{self, Settlement};
-use crate::{DatabaseUrl, OpenError, audit, load, own, schema, statement};
+use crate::{SqliteUrl, OpenError, audit, load, own, schema, statement};
 use records::Records;
 
 /// How many rows one read transaction takes.
 const PAGE_LEN: i64 = 4096;
 
 /// The most findings that are listed; a damaged ledger would otherwise name every entry after the damage.
-const FINDINGS_MAX: usize = 1000;
+pub(crate) const FINDINGS_MAX: usize = 1000;
 
 /// What a verification found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,6 +42,11 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
+    pub(crate) fn new(entries: u64, links: Links, findings: Vec<Finding>) -> VerifyReport {
+        let accounts = u64::try_from(links.len()).unwrap_or(u64::MAX);
+        VerifyReport { accounts, entries, root: links::root(&links), findings, links }
+    }
+
     /// Keeps every account's last link and the root in a new file, for a later [`crate::Store::verify`] to hold the ledger
     /// against. Errors are sentences.
     pub fn save(&self, to: &Path) -> Result<(), String> {
@@ -54,6 +59,10 @@ impl VerifyReport {
 pub struct Against(Links);
 
 impl Against {
+    pub(crate) fn into_links(self) -> Links {
+        self.0
+    }
+
     /// Reads the file that [`VerifyReport::save`] wrote. Errors are sentences.
     pub fn read(from: &Path) -> Result<Against, String> {
         links::read(from).map(Against)
@@ -171,8 +180,8 @@ pub(crate) fn verify(
 
 /// Verifies a database that nobody serves, without loading it first: also one that contradicts itself too much to be
 /// opened.
-pub fn inspect(
-    url: &DatabaseUrl,
+pub(crate) fn inspect(
+    url: &SqliteUrl,
     against: Against,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<VerifyReport, OpenError> {

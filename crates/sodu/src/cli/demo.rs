@@ -116,7 +116,7 @@ impl Demo {
 
     fn config(&self, folder: &Path) -> Config {
         let mut config = Config {
-            database: DatabaseUrl { path: folder.join("sodu.db") },
+            database: DatabaseUrl::file(folder.join("sodu.db")),
             listen: self.listen,
             ops_listen: self.ops_listen,
             ..Config::default()

@@ -20,6 +20,7 @@ use super::{Config, ConfigError, LogFormat, TlsFiles};
 /// The name of every setting.
 pub(super) const FIELDS: &[&str] = &[
     "database",
+    "database_connections",
     "listen",
     "ops_listen",
     "insecure_ops",
@@ -65,6 +66,7 @@ impl Draft {
         let [text] = values else { return Err(format!("{name} takes one value, not a list of {}", values.len())) };
         match name {
             "database" => config.database = DatabaseUrl::parse(text)?,
+            "database_connections" => config.database_connections = number(text, 6..=1_000)?,
             "listen" => config.listen = address(text)?,
             "ops_listen" => config.ops_listen = address(text)?,
             "insecure_ops" => config.insecure_ops = flag(text)?,

@@ -44,7 +44,7 @@ async fn ready(State(node): State<Arc<Node>>) -> Response {
 }
 
 async fn metrics(State(node): State<Arc<Node>>) -> Response {
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], node.metrics.render(&node.store)).into_response()
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], node.metrics.render(&node.store).await).into_response()
 }
 
 async fn count(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {

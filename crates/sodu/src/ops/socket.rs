@@ -1,7 +1,8 @@
 //! The Unix socket beside the database, by which the command line reaches a running server.
 //!
-//! Whoever makes it holds the database's lock, so a socket that lies there already belongs to nobody and is removed. It
-//! is never open to others, not even for a moment: its mode is set before it has a name.
+//! Whoever makes it holds the database's lock, or (of a database elsewhere) the ports that its name is made of, so a socket
+//! that lies there already belongs to nobody and is removed. It is never open to others, not even for a moment: its mode
+//! is set before it has a name.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -13,6 +14,8 @@ use rustix::fs::{Mode, fchmod};
 use socket2::{Domain, SockAddr, Socket, Type};
 use store::DatabaseUrl;
 use tracing::warn;
+
+use crate::config::{Config, default_database};
 
 /// The longest path that a socket can have on Linux, in bytes (`sun_path` holds 108 with its end; unix(7)).
 const PATH_LEN_MAX: usize = 107;
@@ -38,9 +41,29 @@ impl Drop for SocketFile {
     }
 }
 
-/// The socket of that database, listening.
-pub(crate) fn socket(database: &DatabaseUrl) -> anyhow::Result<(SocketFile, UnixListener)> {
-    let path = database.beside(".sock");
+/// Where the socket of a server with these settings lies: beside the file of the database, or, where the database is
+/// elsewhere, in a folder that only this user writes to, under a name for this node of it.
+pub(crate) fn path(config: &Config) -> PathBuf {
+    match &config.database {
+        DatabaseUrl::Sqlite(file) => file.beside(".sock"),
+        DatabaseUrl::Postgres(url) => {
+            let node = blake3::hash(format!("{url} {}", config.ops_listen).as_bytes()).to_hex();
+            own_folder().join(format!("sodu-{}.sock", node.chars().take(16).collect::<String>()))
+        }
+    }
+}
+
+/// The XDG runtime folder, `/run` for root, else this user's data folder.
+fn own_folder() -> PathBuf {
+    let named = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let is_root = rustix::process::getuid().is_root();
+    let data = || default_database().as_file().and_then(|file| file.path.parent()).map_or("/run".into(), Path::to_owned);
+    named.unwrap_or_else(|| if is_root { "/run".into() } else { data() })
+}
+
+/// The socket at that path, listening.
+pub(crate) fn socket(path: &Path) -> anyhow::Result<(SocketFile, UnixListener)> {
+    let path = path.to_owned();
     let length = path.as_os_str().as_bytes().len();
     if length > PATH_LEN_MAX {
         bail!(
@@ -48,6 +71,9 @@ pub(crate) fn socket(database: &DatabaseUrl) -> anyhow::Result<(SocketFile, Unix
              {PATH_LEN_MAX}; choose a shorter one with --database",
             path.display()
         );
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     }
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -13,6 +13,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response};
 use ledger::Status;
+use store::Grant;
 use wire::{Answer, Keys, Money, Route};
 
 use super::body::{self, Unreadable};
@@ -33,7 +34,7 @@ pub(super) async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Res
         Some(route) if method == Method::OPTIONS => Reply::preflight(route),
         Some(route) if !takes(route, &method) => Reply::wrong_method(route),
         Some(route) if visit.thread.rules.node.stopping.load(Ordering::Relaxed) => Reply::stopping(route.format()),
-        Some(Route::Get(format, keys)) => balance(&visit, &keys.decode(), &headers).on(*format),
+        Some(Route::Get(format, keys)) => balance(&visit, &keys.decode(), &headers).await.on(*format),
         Some(Route::Post(format)) => {
             let reply = posted(&visit, *format, &headers, body).await;
             return Ok(visit.done(label, began, reply, headers));
@@ -57,7 +58,7 @@ fn takes(route: &Route<'_>, method: &Method) -> bool {
 async fn posted(visit: &Visit, format: wire::Format, headers: &HeaderMap, body: Incoming) -> Reply {
     match body::read(body, visit.thread.rules.body_timeout).await {
         Ok(body) => match wire::read(format, &body) {
-            Ok(keys) => balance(visit, &keys, headers).on(format),
+            Ok(keys) => balance(visit, &keys, headers).await.on(format),
             Err(malformed) => Said { outcome: Outcome::Malformed, answer: malformed.into() }.on(format),
         },
         Err(unreadable) => {
@@ -72,12 +73,11 @@ async fn posted(visit: &Visit, format: wire::Format, headers: &HeaderMap, body: 
 }
 
 /// What the holder of these keys hears.
-fn balance(visit: &Visit, keys: &Keys<'_>, headers: &HeaderMap) -> Said {
+async fn balance(visit: &Visit, keys: &Keys<'_>, headers: &HeaderMap) -> Said {
     let rules = &visit.thread.rules;
     let store = &rules.node.store;
-    let now = store.now();
-    let grant = store.authenticate(&keys.api_key, &keys.secret_key, now).filter(|grant| grant.is_live(now));
-    let Some(grant) = grant else { return Said::no(Outcome::AuthorizeFailed) };
+    let Ok(grant) = store.authenticate(&keys.api_key, &keys.secret_key).await else { return Said::unavailable() };
+    let Some(grant) = grant.filter(Grant::is_live) else { return Said::no(Outcome::AuthorizeFailed) };
     if !grant.admits(visit.source.caller(headers, &rules.trusted_proxies)) {
         return Said::no(Outcome::AddressNotAllowed);
     }
@@ -86,7 +86,7 @@ fn balance(visit: &Visit, keys: &Keys<'_>, headers: &HeaderMap) -> Said {
         Status::Active => {}
         Status::Locked | Status::Closed => return Said::no(Outcome::AccountLocked),
     }
-    grant.note_use(now);
+    grant.note_use();
     let figure = if account.shows_available { account.available() } else { account.balance() };
     let balance = Money { minor: figure.public(account.currency), scale: account.currency.public_decimals() };
     Said { outcome: Outcome::Success, answer: Answer::Balance { balance, user_id: account.id.get() } }
@@ -99,6 +99,13 @@ struct Said {
 }
 
 impl Said {
+    /// The database does not answer: a fault, which a refusal of the contract must never look like.
+    fn unavailable() -> Said {
+        let message = "The balance cannot be read right now, please try again in a moment";
+        let answer = Answer::Refused { code: wire::Code::Unknown, message };
+        Said { outcome: Outcome::Unavailable, answer }
+    }
+
     fn no(outcome: Outcome) -> Said {
         Said { outcome, answer: Answer::refused(outcome.code().unwrap_or(wire::Code::Unknown)) }
     }

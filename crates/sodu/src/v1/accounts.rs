@@ -14,7 +14,7 @@ use store::{AccountChange, AccountNow, ChangeError, NewAccount, Profile, Profile
 use super::members::Members;
 use super::problem::{Problem, Slug};
 use super::query::Query;
-use super::{Api, Body, Caller, Place, fields, refused, show};
+use super::{Api, Body, Caller, Place, fields, refused, show, together};
 use crate::times::Bound;
 
 /// The currency of an account for which none is named.
@@ -37,7 +37,7 @@ pub(super) async fn open(
     let id = members.whole("id")?.map(fields::new_account_id).transpose()?;
     let external_id = external_id(members.text("external_id")?)?;
     let code = members.text("currency")?.unwrap_or_else(|| CURRENCY.to_owned());
-    let currency = api.store.currency(&code).ok_or_else(|| {
+    let currency = api.store.currency(&code).await.map_err(refused::of_fault)?.ok_or_else(|| {
         Problem::new(
             Slug::UnknownCurrency,
             "There is no such currency; list the currencies, or leave \"currency\" out for VND.",
@@ -53,8 +53,8 @@ pub(super) async fn open(
     })?;
     let (id, entry) = (outcome.entry.account, &outcome.entry);
     let profile = profile(&api, id).await?;
-    let now = api.account(id)?;
-    let account = show::account(show::figures_after(entry, currency), &profile, &now, api.store.open_hold_count(id));
+    let now = api.account(id).await?;
+    let account = show::account(show::figures_after(entry, currency), &profile, &now, api.open_hold_count(id).await?);
     let status = if outcome.replayed { StatusCode::OK } else { StatusCode::CREATED };
     let location: [(HeaderName, String); 1] = [(header::LOCATION, format!("/v1/accounts/{id}"))];
     let shape = json!({ "account": account, "entry": show::entry(entry, currency), "replayed": outcome.replayed });
@@ -68,25 +68,25 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Value>
     let after = query.cursor()?.map(fields::new_account_id).transpose()?;
     let wanted = query.text("query").map(str::to_owned);
     let page = api.read(move |store| store.profiles(wanted.as_deref(), after, limit)).await?;
-    let shown = |profile: &Profile| {
-        let now = api.store.account(profile.id)?;
-        Some(json!(show::account(show::figures(&now), profile, &now, api.store.open_hold_count(now.id))))
+    let shown = async |profile: &Profile| {
+        let now = api.account(profile.id).await?;
+        Ok(json!(show::account(show::figures(&now), profile, &now, api.open_hold_count(now.id).await?)))
     };
-    let accounts: Vec<Value> = page.items.iter().filter_map(shown).collect();
+    let accounts = together(page.items.iter().map(shown)).await.into_iter().collect::<Result<Vec<Value>, Problem>>()?;
     Ok(Json(json!({ "accounts": accounts, "next_cursor": page.next.map(|id| id.to_string()) })))
 }
 
 /// `GET /v1/accounts/{id}`.
 pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Result<Response, Problem> {
     Query::read(&uri, &[])?;
-    let now = api.account(place.account)?;
+    let now = api.account(place.account).await?;
     whole(&api, &now).await
 }
 
 /// `GET /v1/accounts/{id}/balance?at=`: now, from memory, or as it was at an instant.
 pub(super) async fn balance(State(api): State<Api>, place: Place, uri: Uri) -> Result<Json<Value>, Problem> {
-    let clock = api.store.now();
-    let now = api.store.account_at(place.account, clock).ok_or_else(|| refused::unknown_account(place.account))?;
+    let found = api.store.account_and_time(place.account).await.map_err(refused::of_fault)?;
+    let (now, clock) = found.ok_or_else(|| refused::unknown_account(place.account))?;
     let query = Query::read(&uri, &["at"])?;
     let Some(at) = query.time("at", Bound::End, &api.zone)? else {
         return Ok(Json(json!(show::balance(&now, clock))));
@@ -111,7 +111,7 @@ pub(super) async fn change(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let now = api.account(place.account)?;
+    let now = api.account(place.account).await?;
     let expected = expected(&headers)?;
     let Changes { profile: settings, movements, reason } = Changes::read(&body, &now)?;
     // Checked before anything is done: a closed account takes no setting that decides money, and half of a change that
@@ -127,11 +127,12 @@ pub(super) async fn change(
     };
     let commands = movements.into_iter().map(command).collect();
     let change = AccountChange { profile: settings, commands, expected };
-    api.changes().change_account(by.clone(), now.id, change).await.map_err(|error| {
+    if let Err(error) = api.changes().change_account(by.clone(), now.id, change).await {
         count(&api, &error);
-        refused::change(now.id, &error, api.store.account(now.id).as_ref())
-    })?;
-    whole(&api, &api.account(now.id)?).await
+        let account = api.store.account(now.id).await.ok().flatten();
+        return Err(refused::change(now.id, &error, account.as_ref()));
+    }
+    whole(&api, &api.account(now.id).await?).await
 }
 
 /// The version of the settings that the caller has seen (RFC 9110, section 13.1.1).
@@ -148,7 +149,7 @@ fn expected(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 async fn whole(api: &Api, now: &AccountNow) -> Result<Response, Problem> {
     let profile = profile(api, now.id).await?;
     let etag: [(HeaderName, String); 1] = [(header::ETAG, format!("\"{}\"", settings_version(&profile, now)))];
-    let shape = show::account(show::figures(now), &profile, now, api.store.open_hold_count(now.id));
+    let shape = show::account(show::figures(now), &profile, now, api.open_hold_count(now.id).await?);
     Ok((etag, Json(json!(shape))).into_response())
 }
 

@@ -15,7 +15,7 @@ use store::{Outcome, Refused, Role};
 
 use super::members::Members;
 use super::problem::Problem;
-use super::{Api, Caller, Whole, commands, fields, login, refused, show};
+use super::{Api, Caller, Whole, commands, fields, login, refused, show, together};
 
 /// The most commands that one batch takes.
 const LEN_MAX: usize = 8192;
@@ -57,7 +57,7 @@ pub(super) async fn batch(
         return Err(Problem::malformed(detail));
     }
     let read: Vec<Result<(Command, Currency), Problem>> =
-        commands.iter().map(|command| read(&api, command.get().as_bytes(), &by, role)).collect();
+        together(commands.iter().map(|command| read(&api, command.get().as_bytes(), &by, role))).await;
     let wanted: Vec<Command> = read.iter().filter_map(|read| Some(read.as_ref().ok()?.0.clone())).collect();
     let decided = api.changes().submit(wanted).await.map_err(refused::of_fault)?;
     let mut decided = decided.iter();
@@ -80,17 +80,17 @@ pub(super) async fn batch(
     Ok(([(header::CONTENT_TYPE, json)], text).into_response())
 }
 
-fn read(api: &Api, command: &[u8], by: &Actor, role: Role) -> Result<(Command, Currency), Problem> {
+async fn read(api: &Api, command: &[u8], by: &Actor, role: Role) -> Result<(Command, Currency), Problem> {
     let mut members = Members::read_any(command)?;
     let kind = commands::kind(&members.required_text("kind")?)?;
     // A command needs what its own route needs, so that a batch is no way around the roles.
     login::check(role, commands::role(kind))?;
     members.check(&commands::of_batch(kind))?;
-    let account = api.account(fields::account_member(&mut members, "account")?)?;
+    let account = api.account(fields::account_member(&mut members, "account")?).await?;
     let key = fields::key(&members.required_text("key")?)?;
     let command = commands::read(kind, &mut members, &account, None, key, by.clone())?;
     if let Some(to) = command.movement.to() {
-        api.account(to)?;
+        api.account(to).await?;
     }
     Ok((command, account.currency))
 }

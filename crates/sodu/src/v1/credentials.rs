@@ -28,7 +28,7 @@ pub(super) async fn add(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let account = api.account(place.account)?.id;
+    let account = api.account(place.account).await?.id;
     let key = fields::idempotency_key(&headers)?;
     let mut members = Members::read(&body, &["label", "cidrs", "expires_at", "api_key", "secret_key"])?;
     let label = label(members.text("label")?)?;
@@ -73,7 +73,7 @@ pub(super) async fn add(
 /// `GET …/credentials`: all of them, without their secrets.
 pub(super) async fn list(State(api): State<Api>, place: Place, uri: Uri) -> Result<Json<Value>, Problem> {
     Query::read(&uri, &[])?;
-    let account = api.account(place.account)?.id;
+    let account = api.account(place.account).await?.id;
     let credentials = api.read(move |store| store.credentials(account)).await?;
     let shapes: Vec<_> = credentials.iter().map(show::credential).collect();
     Ok(Json(json!({ "credentials": shapes })))
@@ -86,7 +86,7 @@ pub(super) async fn change(
     place: Place,
     Body(body): Body,
 ) -> Result<Json<Value>, Problem> {
-    let account = api.account(place.account)?.id;
+    let account = api.account(place.account).await?.id;
     let mut members = Members::read(&body, &["label", "cidrs", "expires_at"])?;
     let expiry = |text: Option<String>| text.map(|text| fields::expiry(&text, &api.zone)).transpose();
     let cidrs = if members.has("cidrs") { Some(members.texts("cidrs")?.unwrap_or_default()) } else { None };
@@ -105,7 +105,7 @@ pub(super) async fn revoke(
     Extension(Caller(by)): Extension<Caller>,
     place: Place,
 ) -> Result<Json<Value>, Problem> {
-    let account = api.account(place.account)?.id;
+    let account = api.account(place.account).await?.id;
     let change = CredentialChange { revoke: true, ..CredentialChange::default() };
     apply(&api, by, &place, change).await.map_err(|error| refused::change(account, &error, None))
 }

@@ -90,7 +90,7 @@ pub(super) async fn list(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let account = api.account(place.account)?;
+    let account = api.account(place.account).await?;
     let query = Query::read(&uri, &["from", "to", "kind", "reference", "cursor", "limit", "format"])?;
     let wanted = Wanted::read(&api, &account, &query)?;
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
@@ -142,7 +142,7 @@ fn stream(api: &Api, wanted: Wanted, account: AccountNow, sheet: Sheet) -> Respo
 
 /// `GET …/entries/{number}`.
 pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Result<Response, Problem> {
-    let account = api.account(place.account)?;
+    let account = api.account(place.account).await?;
     Query::read(&uri, &[])?;
     let number = fields::entry_number(&place.part)
         .ok_or_else(|| Problem::malformed("an entry is named by its number within the account, from 1"))?;
@@ -156,10 +156,10 @@ pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Resu
 /// `GET …/statement?from=&to=`: what a period came to. The balance before it, how many entries of each kind with what
 /// they moved together, and the balance at its end.
 pub(super) async fn statement(State(api): State<Api>, place: Place, uri: Uri) -> Result<Json<Value>, Problem> {
-    let account = api.account(place.account)?;
+    let account = api.account(place.account).await?;
     let query = Query::read(&uri, &["from", "to"])?;
     let from = query.time("from", Bound::Start, &api.zone)?.unwrap_or_default();
-    let now = api.store.now();
+    let now = api.now().await?;
     let to = query.time("to", Bound::End, &api.zone)?.unwrap_or(now).min(now);
     if from > to {
         return Err(Problem::malformed("\"from\" must come before \"to\", and not lie in the future"));

@@ -6,7 +6,7 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use ledger::{Actor, Minor};
+use ledger::{Actor, Currency, Minor};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -60,8 +60,9 @@ pub(super) async fn import(
     }
     let mut rows = Vec::with_capacity(accounts.len());
     let mut outcomes: Vec<Option<Value>> = Vec::with_capacity(accounts.len());
+    let currencies = api.store.currencies().await.map_err(refused::of_fault)?;
     for account in accounts {
-        match read(&api, account.get().as_bytes(), &by) {
+        match read(&api, &currencies, account.get().as_bytes(), &by) {
             Ok(row) => {
                 rows.push(row);
                 outcomes.push(None);
@@ -93,14 +94,14 @@ fn no(problem: &Problem) -> Value {
     json!({ "status": problem.status().as_u16(), "problem": problem.document() })
 }
 
-fn read(api: &Api, account: &[u8], by: &Actor) -> Result<ImportedAccount, Problem> {
+fn read(api: &Api, currencies: &[Currency], account: &[u8], by: &Actor) -> Result<ImportedAccount, Problem> {
     let mut members = Members::read(account, &MEMBERS)?;
     let key = fields::key(&members.required_text("key")?)?;
     let name = accounts::name(members.required_text("name")?)?;
     let id = members.whole("id")?.map(fields::new_account_id).transpose()?;
     let external_id = accounts::external_id(members.text("external_id")?)?;
     let code = members.text("currency")?.unwrap_or_else(|| CURRENCY.to_owned());
-    let currency = api.store.currency(&code).ok_or_else(|| {
+    let currency = currencies.iter().copied().find(|currency| currency.code() == code).ok_or_else(|| {
         Problem::new(Slug::UnknownCurrency, "There is no such currency; add it first, or leave it out for VND.")
     })?;
     let limit = members.decimal("credit_limit")?;

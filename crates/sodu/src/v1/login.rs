@@ -10,17 +10,17 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use store::{Role, Store};
 
-use super::Caller;
+use super::{Caller, refused};
 use super::problem::{Problem, Slug};
 
 /// Lets no request in whose caller nobody knows, whatever its route.
-pub(super) fn known_caller(store: &Store, request: &mut Request) -> Result<(), Problem> {
+pub(super) async fn known_caller(store: &Store, request: &mut Request) -> Result<(), Problem> {
     let role = if request.extensions().get::<Caller>().is_some() {
         Role::Admin
     } else {
-        let Some(login) = token(request.headers()).and_then(|token| store.login(token)) else {
-            return Err(stranger());
-        };
+        let Some(token) = token(request.headers()).map(str::to_owned) else { return Err(stranger()) };
+        let login = store.login(&token).await.map_err(refused::of_fault)?;
+        let Some(login) = login else { return Err(stranger()) };
         request.extensions_mut().insert(Caller(login.actor));
         login.role
     };

@@ -29,7 +29,9 @@ mod sheet;
 mod show;
 mod totals;
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::handler::Handler;
@@ -39,7 +41,7 @@ use axum::middleware;
 use axum::routing::{MethodRouter, delete, get, patch, post};
 use hyper::body::Bytes;
 use jiff::tz::TimeZone;
-use ledger::{AccountId, Actor, Command};
+use ledger::{AccountId, Actor, Command, Time};
 use store::{AccountNow, Fault, Outcome, Role, Store};
 
 use crate::metrics::Metrics;
@@ -161,8 +163,19 @@ struct Api {
 
 impl Api {
     /// The account as it is now.
-    fn account(&self, id: AccountId) -> Result<AccountNow, Problem> {
-        self.store.account(id).ok_or_else(|| refused::unknown_account(id))
+    async fn account(&self, id: AccountId) -> Result<AccountNow, Problem> {
+        let account = self.store.account(id).await.map_err(refused::of_fault)?;
+        account.ok_or_else(|| refused::unknown_account(id))
+    }
+
+    /// How many holds of an account are open.
+    async fn open_hold_count(&self, id: AccountId) -> Result<usize, Problem> {
+        self.store.open_hold_count(id).await.map_err(refused::of_fault)
+    }
+
+    /// Ledger time.
+    async fn now(&self) -> Result<Time, Problem> {
+        self.store.now().await.map_err(refused::of_fault)
     }
 
     /// The store to change something in, under the id of the request that is being answered.
@@ -191,6 +204,27 @@ impl Api {
             refused::movement(id, &refused)
         })
     }
+}
+
+/// Begins all of them before it waits for the first, so that what they ask a database for shares a round trip.
+async fn together<T, F: Future<Output = T>>(futures: impl Iterator<Item = F>) -> Vec<T> {
+    let mut begun = Vec::new();
+    for future in futures {
+        let mut future = Box::pin(future);
+        let first = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+        begun.push(match first {
+            Poll::Ready(done) => Ok(done),
+            Poll::Pending => Err(future),
+        });
+    }
+    let mut all = Vec::with_capacity(begun.len());
+    for future in begun {
+        all.push(match future {
+            Ok(done) => done,
+            Err(waits) => waits.await,
+        });
+    }
+    all
 }
 
 /// What a path names: an account, and something of it (an entry's number, an API key).

@@ -96,11 +96,11 @@ async fn carry_out(
     mut members: Members,
     by: Actor,
 ) -> Result<Response, Problem> {
-    let now = api.account(account)?;
+    let now = api.account(account).await?;
     let key = fields::required_key(headers)?;
     let command = commands::read(kind, &mut members, &now, hold, key, by)?;
     if let Some(to) = command.movement.to() {
-        api.account(to)?;
+        api.account(to).await?;
     }
     let outcome = api.submit(command).await?;
     let status = if outcome.replayed { StatusCode::OK } else { StatusCode::CREATED };
@@ -109,7 +109,7 @@ async fn carry_out(
 
 /// `GET …/holds?cursor=&limit=`: the account's open holds, in the order of their entries.
 pub(super) async fn holds(State(api): State<Api>, place: Place, uri: Uri) -> Result<Json<Value>, Problem> {
-    let account = api.account(place.account)?;
+    let account = api.account(place.account).await?;
     let query = Query::read(&uri, &["cursor", "limit"])?;
     let (after, limit) = (query.cursor()?.unwrap_or(0), query.limit()?);
     let page = api.read(move |store| store.open_holds(account.id, after, limit)).await?;
@@ -119,7 +119,7 @@ pub(super) async fn holds(State(api): State<Api>, place: Place, uri: Uri) -> Res
 
 /// `GET …/keys/{key}`: what an idempotency key of the account has done.
 pub(super) async fn key(State(api): State<Api>, place: Place, uri: Uri) -> Result<Response, Problem> {
-    let now = api.account(place.account)?;
+    let now = api.account(place.account).await?;
     Query::read(&uri, &[])?;
     let key = fields::key(&place.part)?;
     match api.store.key_outcome(now.id, key).await.map_err(refused::of_fault)? {

@@ -69,7 +69,11 @@ pub(super) async fn identify(State((ids, store)): State<(Ids, Store)>, mut reque
         Err(problem) => (ids.make(), Some(problem)),
     };
     let answer = async {
-        match malformed.map_or_else(|| login::known_caller(&store, &mut request), Err) {
+        let known = match malformed {
+            Some(problem) => Err(problem),
+            None => login::known_caller(&store, &mut request).await,
+        };
+        match known {
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
         }

@@ -15,7 +15,7 @@ use crate::times::Bound;
 /// `GET /v1/totals?at=`: every account added up, by currency, now or as of an instant.
 pub(super) async fn totals(State(api): State<Api>, uri: Uri) -> Result<Json<Value>, Problem> {
     let query = Query::read(&uri, &["at"])?;
-    let now = api.store.now();
+    let now = api.now().await?;
     let at = query.time("at", Bound::End, &api.zone)?;
     if at.is_some_and(|at| at > now) {
         return Err(Problem::malformed("\"at\" lies in the future; nobody knows yet what is charged until then"));

@@ -1,0 +1,159 @@
+//! Changes of everything besides movements: openings, settings, credentials, operators, currencies, notes of the audit trail.
+//!
+//! Each is a transaction of its own: the accounts first, as always, then the one lock that whoever writes into the audit
+//! trail takes. They come one after the other on the whole platform, so that what one looks up stays so until its commit.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use ledger::{AccountId, Command};
+use serde_json::Value;
+use tokio::time::{Duration, Instant, sleep, timeout_at};
+
+use super::batch::Batch;
+use super::facts;
+use super::keep::{ALONE, Commit};
+use super::pool::TIME_LIMIT;
+use super::session::{Error, Session};
+use super::shared::Shared;
+use crate::audit::Origin;
+use crate::{ChangeError, Fault};
+
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Something to be changed.
+pub(super) trait Change: Send + Sync {
+    /// What comes of it.
+    type Done: Send;
+
+    /// The accounts that it touches.
+    fn accounts(&self) -> BTreeSet<AccountId> {
+        BTreeSet::new()
+    }
+
+    /// The movements in it.
+    fn commands(&self) -> &[Command] {
+        &[]
+    }
+
+    /// Whether it may be decided again where nobody knows whether it happened: its key then tells.
+    fn has_key(&self) -> bool {
+        false
+    }
+
+    /// How long it may take.
+    fn time_limit(&self) -> Duration {
+        TIME_LIMIT
+    }
+
+    /// Makes it, inside the transaction; an `Err` inside the result leaves everything as it was.
+    fn make(&self, tx: &mut Tx<'_>) -> impl Future<Output = Result<Result<Self::Done, ChangeError>, Error>> + Send;
+}
+
+/// The transaction under way.
+pub(super) struct Tx<'a> {
+    pub(super) session: &'a Session,
+    pub(super) batch: Batch,
+    pub(super) refusal_us: i64,
+}
+
+impl Tx<'_> {
+    /// Ledger time, looked at after every lock.
+    pub(super) fn now_us(&self) -> i64 {
+        self.batch.now.micros()
+    }
+
+    /// Puts a row into the audit trail.
+    pub(super) fn note(&mut self, origin: &Origin, action: &str, subject: &str, detail: &Value) {
+        self.batch.note(origin.by.as_str(), action, subject, detail, origin.request_id.as_ref());
+    }
+
+    /// Has later statements see what was decided so far.
+    pub(super) async fn writes_so_far(&mut self) -> Result<(), Error> {
+        self.batch.flush(self.session).await
+    }
+}
+
+/// Why an attempt came to nothing.
+enum Failure {
+    Before(Error),
+    Unknown(Error),
+}
+
+/// Makes a change, as often as it takes within its time.
+pub(super) async fn make<C: Change>(shared: &Shared, change: &C) -> Result<C::Done, ChangeError> {
+    let deadline = Instant::now() + change.time_limit();
+    let mut is_unknown = false;
+    loop {
+        let attempt = shared.pool.with(|session| attempt(shared, session, change));
+        let fault = if is_unknown { Fault::OutcomeUnknown } else { Fault::Unavailable };
+        // Whatever is cut off here may be in its commit.
+        let Ok(attempted) = timeout_at(deadline, attempt).await else { return Err(Fault::OutcomeUnknown.into()) };
+        match attempted.unwrap_or_else(|error| Err(Failure::Before(error))) {
+            Ok(done) => return done,
+            Err(Failure::Unknown(error)) => {
+                shared.goes_wrong(&error);
+                if !change.has_key() {
+                    return Err(Fault::OutcomeUnknown.into());
+                }
+                is_unknown = true;
+            }
+            Err(Failure::Before(error)) if error.is_conflict() => {}
+            Err(Failure::Before(error)) if error.is_lost() => shared.goes_wrong(&error),
+            Err(Failure::Before(error)) => {
+                tracing::error!(%error, "a change failed; nothing of it happened");
+                return Err(fault.into());
+            }
+        }
+        if timeout_at(deadline, sleep(PAUSE)).await.is_err() || Instant::now() >= deadline {
+            return Err(fault.into());
+        }
+    }
+}
+
+type Attempted<T> = Result<Result<T, ChangeError>, Failure>;
+
+async fn attempt<C: Change>(shared: &Shared, session: Session, change: &C) -> (Attempted<C::Done>, Option<Session>) {
+    let (result, is_open) = transact(shared, &session, change).await;
+    let is_kept = match &result {
+        Err(Failure::Unknown(_)) => false,
+        Err(Failure::Before(error)) if error.is_lost() => false,
+        _ => !is_open || session.say("ROLLBACK").await.is_ok(),
+    };
+    (result, is_kept.then_some(session))
+}
+
+/// The transaction, and whether it is still open.
+async fn transact<C: Change>(shared: &Shared, session: &Session, change: &C) -> (Attempted<C::Done>, bool) {
+    let decided = async {
+        let accounts = change.accounts();
+        let mut batch = if accounts.is_empty() {
+            // Whoever has no account to lock looks at the clock after this lock instead.
+            session.say("BEGIN").await?;
+            session.execute(ALONE, &[]).await?;
+            let mut batch = Batch::default();
+            facts::gather_more(session, &mut batch, &accounts, &[], shared.refusal_us).await?;
+            batch
+        } else {
+            let batch = facts::gather(session, &accounts, change.commands(), shared.refusal_us).await?;
+            session.execute(ALONE, &[]).await?;
+            batch
+        };
+        batch.refusals_per_second = shared.refusals_per_second;
+        let mut tx = Tx { session, batch, refusal_us: shared.refusal_us };
+        let made = change.make(&mut tx).await?;
+        Ok((made, tx.batch))
+    };
+    match decided.await {
+        Err(error) => (Err(Failure::Before(error)), true),
+        Ok((Err(error), _)) => (Ok(Err(error)), true),
+        Ok((Ok(done), mut batch)) => match batch.commit(session).await {
+            Commit::Done => {
+                shared.is_well();
+                (Ok(Ok(done)), false)
+            }
+            Commit::Refused(error) => (Err(Failure::Before(error)), true),
+            Commit::Unknown(error) => (Err(Failure::Unknown(error)), false),
+        },
+    }
+}

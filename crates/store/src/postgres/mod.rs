@@ -1,0 +1,512 @@
+//! The scale-out engine: any number of nodes without state in front of PostgreSQL.
+//!
+//! A node decides movements on rows that it has locked in the database (`lanes`), reads figures there (`reads`), and keeps
+//! nothing that would have to be true later. It has threads of its own, so that every caller waits in its own way: a future
+//! that any runtime may poll, or a blocked thread.
+
+mod accounts;
+mod batch;
+mod change;
+mod chores;
+mod credentials;
+mod facts;
+mod keep;
+mod lanes;
+mod operators;
+mod pool;
+mod reads;
+mod rows;
+mod schema;
+mod session;
+mod settlement;
+mod shared;
+mod statement;
+mod tls;
+mod url;
+mod verify;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use ledger::{AccountId, Actor, Command, Currency, Entry, Hold, Key, Time};
+use serde_json::Value;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::audit::Origin;
+use crate::grant::Known;
+use crate::{
+    AccountChange, AccountNow, Against, AuditQuery, AuditRow, ChangeError, Credential, CredentialChange, Fault, Grant,
+    Imported, ImportedAccount, KeyOutcome, Login, NewAccount, NewCredential, NewOperator, OpenError, Operator,
+    OperatorName, Options, Outcome, Page, Profile, Progress, Refused, RequestId, Stats, Totals, VerifyReport, digest,
+};
+use change::Change;
+use lanes::Job;
+use pool::Pool;
+use reads::{Asked, Question, Seen};
+use session::{Connector, Error, Session};
+use shared::Shared;
+pub use url::PostgresUrl;
+
+/// How many transactions of movements a node has under way at once.
+const LANES: usize = 2;
+/// How many gathered reads.
+const READERS: usize = 2;
+/// With the chores' connection, what is taken before the pool gets the rest.
+const TAKEN: usize = LANES + READERS + 1;
+
+const MICROS_A_DAY: i64 = 86_400_000_000;
+const MICROS_A_MINUTE: i64 = 60_000_000;
+
+/// How long an end waits for what is under way.
+const END_MAX: Duration = Duration::from_secs(8);
+
+/// A node. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Postgres {
+    inner: Arc<Inner>,
+    /// Under which request the audit trail shows what is changed through this handle.
+    request_id: Option<RequestId>,
+}
+
+struct Inner {
+    runtime: Mutex<Option<Runtime>>,
+    handle: Handle,
+    shared: Arc<Shared>,
+    url: PostgresUrl,
+    created: bool,
+    queue_len_max: usize,
+    /// Empty once the store is closed.
+    lanes: Mutex<Vec<mpsc::UnboundedSender<Job>>>,
+    questions: mpsc::UnboundedSender<Asked>,
+    closing: watch::Sender<bool>,
+    working: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// The use of a credential, to be noted.
+pub(crate) struct Used<'a> {
+    shared: &'a Shared,
+    credential: i64,
+    last_used_at: Option<Time>,
+}
+
+impl Used<'_> {
+    /// Notes a use: to the minute, and only where the database does not know of it.
+    pub(crate) fn note(&self, at: Time) {
+        let minute = Time::from_micros(at.micros() - at.micros().rem_euclid(MICROS_A_MINUTE));
+        if self.last_used_at.is_none_or(|last| last < minute) {
+            self.shared.note_use(self.credential, minute);
+        }
+    }
+}
+
+impl Postgres {
+    /// Connects, makes sure of the schema, and starts to work. Blocks.
+    pub(crate) fn open(url: PostgresUrl, options: &Options) -> Result<Postgres, OpenError> {
+        let runtime = runtime()?;
+        let connector = Connector::new(url.clone()).map_err(OpenError::Io)?;
+        let created = runtime.block_on(async {
+            let session = connector.session().await.map_err(|error| OpenError::Io(error.to_string()))?;
+            schema::ready(&session, options.create).await
+        })?;
+        let pool = Pool::new(connector, options.connections_max.saturating_sub(TAKEN).max(1));
+        let refusal_us = i64::from(options.refusal_days).saturating_mul(MICROS_A_DAY);
+        let shared = Arc::new(Shared::new(pool, refusal_us, options.refusals_per_second, url.gathers()));
+        let handle = runtime.handle().clone();
+        let (mut lanes, mut working) = (Vec::new(), Vec::new());
+        for _ in 0..LANES {
+            let (lane, queue) = mpsc::unbounded_channel();
+            lanes.push(lane);
+            working.push(handle.spawn(lanes::work(Arc::clone(&shared), queue)));
+        }
+        let (questions, asked) = mpsc::unbounded_channel();
+        let asked = Arc::new(tokio::sync::Mutex::new(asked));
+        for _ in 0..READERS {
+            handle.spawn(reads::work(Arc::clone(&shared), Arc::clone(&asked)));
+        }
+        let (closing, is_closing) = watch::channel(false);
+        working.push(handle.spawn(chores::work(Arc::clone(&shared), is_closing)));
+        Ok(Postgres {
+            inner: Arc::new(Inner {
+                runtime: Mutex::new(Some(runtime)),
+                handle,
+                shared,
+                url,
+                created,
+                queue_len_max: options.queue_len_max,
+                lanes: Mutex::new(lanes),
+                questions,
+                closing,
+                working: Mutex::new(working),
+            }),
+            request_id: None,
+        })
+    }
+
+    /// Verifies without opening.
+    pub(crate) fn inspect(
+        url: &PostgresUrl,
+        against: Against,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<VerifyReport, OpenError> {
+        let connector = Connector::new(url.clone()).map_err(OpenError::Io)?;
+        let verified = runtime()?.block_on(async {
+            let session = connector.session().await?;
+            verify::verify(&session, against, progress).await
+        });
+        verified.map_err(|error: Error| OpenError::Io(error.to_string()))
+    }
+
+    pub(crate) fn in_request(&self, request_id: RequestId) -> Postgres {
+        Postgres { inner: Arc::clone(&self.inner), request_id: Some(request_id) }
+    }
+
+    pub(crate) fn created(&self) -> bool {
+        self.inner.created
+    }
+
+    pub(crate) fn url(&self) -> &PostgresUrl {
+        &self.inner.url
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let shared = &self.inner.shared;
+        Stats {
+            writable: shared.writable.load(Ordering::Acquire),
+            accounts: shared.accounts.load(Ordering::Relaxed),
+            queue_len: u64::try_from(shared.queue_len.load(Ordering::Relaxed)).unwrap_or(u64::MAX),
+            commits: shared.commits.load(Ordering::Relaxed),
+            commands: shared.commands.load(Ordering::Relaxed),
+            commit_us: shared.commit_us.load(Ordering::Relaxed),
+            commit_failures: shared.commit_failures.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        lock(&self.inner.lanes).clear();
+        self.inner.closing.send_replace(true);
+        let working = std::mem::take(&mut *lock(&self.inner.working));
+        let Some(runtime) = lock(&self.inner.runtime).take() else { return };
+        let ended = runtime.block_on(tokio::time::timeout(END_MAX, futures_util::future::join_all(working)));
+        if ended.is_err() {
+            tracing::warn!("what was under way when the store closed was left to the database");
+        }
+        self.inner.shared.pool.close();
+        runtime.shutdown_background();
+    }
+
+    pub(crate) async fn authenticate(&self, api_key: &str, secret_key: &str) -> Result<Option<Grant<'_>>, Fault> {
+        let digest = digest::of(api_key, secret_key);
+        // What is no key is not asked for: PostgreSQL knows no text with a zero byte in it.
+        if !(1..=128).contains(&api_key.len()) || !api_key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(None);
+        }
+        let api_key = api_key.to_owned();
+        let seen = self.ask(|answer| Question::Credential { api_key, digest, answer }).await?;
+        Ok(seen.map(|Seen { account, now, credential, limits, last_used_at }| {
+            let used = Used { shared: &self.inner.shared, credential, last_used_at };
+            Grant { account, at: now, credential: Known::Database { limits, used } }
+        }))
+    }
+
+    pub(crate) async fn account(&self, id: AccountId) -> Result<Option<(AccountNow, Time)>, Fault> {
+        self.ask(|answer| Question::Account { id, answer }).await
+    }
+
+    pub(crate) async fn login(&self, token: &str) -> Result<Option<Login>, Fault> {
+        let digest = digest::of_token(token);
+        self.ask(|answer| Question::Login { digest, answer }).await
+    }
+
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<Result<T, Fault>>) -> Question) -> Result<T, Fault> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.inner.questions.send((question(answer), Instant::now()));
+        sent.map_err(|_| Fault::Stopping)?;
+        answered.await.unwrap_or(Err(Fault::Stopping))
+    }
+
+    pub(crate) async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Result<Outcome, Refused>>, Fault> {
+        let (inner, len) = (&self.inner, commands.len());
+        let Some(first) = commands.first().map(|command| command.account.get()) else { return Ok(Vec::new()) };
+        if inner.shared.queue_len.fetch_add(len, Ordering::Relaxed) + len > inner.queue_len_max {
+            inner.shared.queue_len.fetch_sub(len, Ordering::Relaxed);
+            return Err(Fault::QueueFull);
+        }
+        let (answer, answered) = oneshot::channel();
+        let job = Job { commands, request_id: self.request_id.clone(), answer, since: Instant::now() };
+        let is_sent = {
+            let lanes = lock(&inner.lanes);
+            // One account's movements share a lane, where they share a transaction rather than wait for its lock.
+            let lane = usize::try_from(first).unwrap_or(0).checked_rem(lanes.len()).and_then(|lane| lanes.get(lane));
+            lane.is_some_and(|lane| lane.send(job).is_ok())
+        };
+        if !is_sent {
+            inner.shared.queue_len.fetch_sub(len, Ordering::Relaxed);
+            return Err(Fault::Stopping);
+        }
+        // A lane that ended with the job in its hands may have committed it.
+        answered.await.unwrap_or(Err(Fault::OutcomeUnknown))
+    }
+
+    pub(crate) async fn open_account(&self, new: NewAccount) -> Result<Outcome, ChangeError> {
+        self.change(accounts::Open { new, request_id: self.request_id.clone() }).await
+    }
+
+    pub(crate) async fn import(
+        &self,
+        by: Actor,
+        rows: Vec<ImportedAccount>,
+        is_check: bool,
+    ) -> Result<Vec<Result<Imported, ChangeError>>, Fault> {
+        let origin = self.origin(by);
+        self.change(accounts::Import { origin, rows, is_check }).await.map_err(fault)
+    }
+
+    pub(crate) async fn change_account(
+        &self,
+        by: Actor,
+        id: AccountId,
+        change: AccountChange,
+    ) -> Result<(), ChangeError> {
+        self.change(accounts::Settings { origin: self.origin(by), id, change }).await
+    }
+
+    pub(crate) async fn add_credential(
+        &self,
+        by: Actor,
+        new: NewCredential,
+    ) -> Result<(Credential, bool), ChangeError> {
+        self.change(credentials::Add { origin: self.origin(by), new }).await
+    }
+
+    pub(crate) async fn change_credential(
+        &self,
+        by: Actor,
+        account: AccountId,
+        api_key: &str,
+        change: CredentialChange,
+    ) -> Result<Credential, ChangeError> {
+        let api_key = api_key.to_owned();
+        self.change(credentials::Alter { origin: self.origin(by), account, api_key, change }).await
+    }
+
+    pub(crate) async fn add_operator(&self, by: Actor, new: NewOperator) -> Result<Operator, ChangeError> {
+        self.change(operators::Add { origin: self.origin(by), new }).await
+    }
+
+    pub(crate) async fn revoke_operator(&self, by: Actor, name: OperatorName) -> Result<Operator, ChangeError> {
+        self.change(operators::Revoke { origin: self.origin(by), name }).await
+    }
+
+    pub(crate) async fn add_currency(&self, by: Actor, new: Currency) -> Result<(Currency, bool), ChangeError> {
+        self.change(operators::AddCurrency { origin: self.origin(by), new }).await
+    }
+
+    pub(crate) async fn note(
+        &self,
+        by: Actor,
+        action: &'static str,
+        subject: String,
+        detail: Vec<(&'static str, String)>,
+    ) -> Result<(), Fault> {
+        let detail = detail.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let (origin, detail) = (self.origin(by), Value::Object(detail));
+        self.change(operators::Note { origin, action, subject, detail }).await.map_err(fault)
+    }
+
+    fn origin(&self, by: Actor) -> Origin {
+        Origin { by, request_id: self.request_id.clone() }
+    }
+
+    /// Makes a change on the node's own threads: it goes on even where its caller goes away.
+    async fn change<C: Change + 'static>(&self, change: C) -> Result<C::Done, ChangeError> {
+        if self.is_closed() {
+            return Err(Fault::Stopping.into());
+        }
+        let shared = Arc::clone(&self.inner.shared);
+        let made = self.inner.handle.spawn(async move { change::make(&shared, &change).await });
+        made.await.unwrap_or(Err(Fault::OutcomeUnknown.into()))
+    }
+}
+
+/// Reads on a session of the pool: for futures, and for threads that may block.
+impl Postgres {
+    pub(crate) async fn now(&self) -> Result<Time, Fault> {
+        self.read(|session| Box::pin(statement::now(session))).await
+    }
+
+    pub(crate) async fn open_hold_count(&self, id: AccountId) -> Result<usize, Fault> {
+        self.read(move |session| Box::pin(statement::hold_count(session, id))).await
+    }
+
+    pub(crate) async fn metered_accounts(&self) -> Result<Vec<AccountNow>, Fault> {
+        self.read(|session| Box::pin(statement::metered(session))).await
+    }
+
+    pub(crate) async fn currencies(&self) -> Result<Vec<Currency>, Fault> {
+        self.read(|session| Box::pin(operators::currencies(session))).await
+    }
+
+    pub(crate) async fn key_outcome(&self, account: AccountId, key: Key) -> Result<Option<KeyOutcome>, Fault> {
+        let refusal_us = self.inner.shared.refusal_us;
+        let key = Arc::new(key);
+        self.read(move |session| {
+            let key = Arc::clone(&key);
+            Box::pin(async move { statement::key_outcome(session, account, &key, refusal_us).await })
+        })
+        .await
+    }
+
+    pub(crate) fn entry(&self, account: AccountId, number: u64) -> Result<Option<Entry>, Fault> {
+        self.wait(move |session| Box::pin(statement::entry(session, account, number)))
+    }
+
+    pub(crate) fn entries(
+        &self,
+        account: AccountId,
+        from: Option<Time>,
+        to: Option<Time>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<Entry, u64>, Fault> {
+        self.wait(move |session| Box::pin(statement::entries(session, account, from, to, after, limit)))
+    }
+
+    pub(crate) fn account_as_of(&self, id: AccountId, at: Time) -> Result<Option<AccountNow>, Fault> {
+        self.wait(move |session| Box::pin(statement::as_of(session, id, at)))
+    }
+
+    pub(crate) fn open_holds(
+        &self,
+        id: AccountId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<(Hold, Entry), u64>, Fault> {
+        self.wait(move |session| Box::pin(statement::holds(session, id, after, limit)))
+    }
+
+    pub(crate) fn profile(&self, id: AccountId) -> Result<Option<Profile>, Fault> {
+        self.wait(move |session| Box::pin(statement::profile(session, id)))
+    }
+
+    pub(crate) fn profiles(
+        &self,
+        query: Option<&str>,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Page<Profile, AccountId>, Fault> {
+        let query = query.map(str::to_owned);
+        self.wait(move |session| {
+            let query = query.clone();
+            Box::pin(async move { statement::profiles(session, query.as_deref(), after, limit).await })
+        })
+    }
+
+    pub(crate) fn credentials(&self, account: AccountId) -> Result<Vec<Credential>, Fault> {
+        let found = self.wait(move |session| Box::pin(credentials::of_account(session, account)))?;
+        let known = found.into_iter().map(|(id, credential)| {
+            let last_used_at = self.inner.shared.last_use(id).or(credential.last_used_at);
+            Credential { last_used_at, ..credential }
+        });
+        Ok(known.collect())
+    }
+
+    pub(crate) fn operators(&self) -> Result<Vec<Operator>, Fault> {
+        self.wait(|session| Box::pin(operators::all(session)))
+    }
+
+    pub(crate) fn audit(&self, wanted: &AuditQuery, limit: usize) -> Result<Page<AuditRow, u64>, Fault> {
+        let wanted = wanted.clone();
+        self.wait(move |session| {
+            let wanted = wanted.clone();
+            Box::pin(async move { statement::audit(session, &wanted, limit).await })
+        })
+    }
+
+    pub(crate) fn totals(&self, at: Option<Time>) -> Result<Vec<Totals>, Fault> {
+        self.wait(move |session| Box::pin(statement::totals(session, at)))
+    }
+
+    pub(crate) fn verify(
+        &self,
+        against: Against,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<VerifyReport, Fault> {
+        let shared = &self.inner.shared;
+        let verified = self.inner.handle.block_on(async {
+            let session = shared.pool.connector().session().await?;
+            verify::verify(&session, against, progress).await
+        });
+        verified.map_err(|error| unread(&error))
+    }
+
+    fn wait<T: Send + 'static>(
+        &self,
+        work: impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Error>> + Send + Sync + 'static,
+    ) -> Result<T, Fault> {
+        self.inner.handle.block_on(self.read(work))
+    }
+
+    /// On the node's own threads, which have the timers that it needs.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Error>> + Send + Sync + 'static,
+    ) -> Result<T, Fault> {
+        if self.is_closed() {
+            return Err(Fault::Stopping);
+        }
+        let shared = Arc::clone(&self.inner.shared);
+        let read = self.inner.handle.spawn(async move { shared.pool.read(work).await });
+        read.await.map_or(Err(Fault::Unavailable), |read| read.map_err(|error| unread(&error)))
+    }
+
+    fn is_closed(&self) -> bool {
+        *self.inner.closing.borrow()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Whoever did not close it does not wait for it either.
+        if let Some(runtime) = lock(&self.runtime).take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn runtime() -> Result<Runtime, OpenError> {
+    let built = Builder::new_multi_thread().worker_threads(2).thread_name("postgres").enable_all().build();
+    built.map_err(|error| OpenError::Io(format!("cannot start the threads for PostgreSQL: {error}")))
+}
+
+fn unread(error: &Error) -> Fault {
+    tracing::error!(%error, "reading the database failed");
+    Fault::Unavailable
+}
+
+/// What a change that cannot be refused ends with.
+fn fault(error: ChangeError) -> Fault {
+    match error {
+        ChangeError::Fault(fault) => fault,
+        ChangeError::UnknownAccount
+        | ChangeError::UnknownCredential
+        | ChangeError::UnknownCurrency
+        | ChangeError::UnknownOperator
+        | ChangeError::OperatorExists
+        | ChangeError::CurrencyExists
+        | ChangeError::TooManyCurrencies
+        | ChangeError::AccountExists
+        | ChangeError::CredentialExists
+        | ChangeError::KeyReused
+        | ChangeError::SettingsChanged
+        | ChangeError::Refused(_) => unreachable!("the change has no such end"),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,88 @@
+//! What the lanes, the readers and the chores of one node share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ledger::Time;
+
+use super::pool::Pool;
+use super::session::Error;
+
+/// One node's shared state. Nothing in it decides anything.
+pub(super) struct Shared {
+    pub(super) pool: Pool,
+    pub(super) refusal_us: i64,
+    pub(super) refusals_per_second: u32,
+    /// Whether what waits shares a round trip; only a benchmark says no.
+    pub(super) gathers: bool,
+    /// Commands that wait for a lane.
+    pub(super) queue_len: AtomicUsize,
+    pub(super) writable: AtomicBool,
+    pub(super) commits: AtomicU64,
+    pub(super) commands: AtomicU64,
+    pub(super) commit_us: AtomicU64,
+    pub(super) commit_failures: AtomicU64,
+    /// Accounts at the last look, for a gauge.
+    pub(super) accounts: AtomicU64,
+    /// Last uses of credentials that are still to be written, by credential.
+    uses: Mutex<HashMap<i64, Time>>,
+}
+
+impl Shared {
+    pub(super) fn new(pool: Pool, refusal_us: i64, refusals_per_second: u32, gathers: bool) -> Shared {
+        Shared {
+            pool,
+            refusal_us,
+            refusals_per_second,
+            gathers,
+            queue_len: AtomicUsize::new(0),
+            writable: AtomicBool::new(true),
+            commits: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            commit_us: AtomicU64::new(0),
+            commit_failures: AtomicU64::new(0),
+            accounts: AtomicU64::new(0),
+            uses: Mutex::default(),
+        }
+    }
+
+    /// Says once, in the log, that the database cannot be used.
+    pub(super) fn goes_wrong(&self, error: &Error) {
+        if self.writable.swap(false, Ordering::AcqRel) {
+            tracing::error!(%error, "the database cannot be used; trying on");
+        }
+    }
+
+    /// Says once, in the log, that it can be used again.
+    pub(super) fn is_well(&self) {
+        if !self.writable.swap(true, Ordering::AcqRel) {
+            tracing::info!("the database is back; movements are taken again");
+        }
+    }
+
+    pub(super) fn count_commit(&self, commands: usize, took: Duration) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.commands.fetch_add(u64::try_from(commands).unwrap_or(0), Ordering::Relaxed);
+        self.commit_us.fetch_add(u64::try_from(took.as_micros()).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Notes that a credential was used in that minute.
+    pub(super) fn note_use(&self, credential: i64, minute: Time) {
+        self.uses().insert(credential, minute);
+    }
+
+    /// The last use that this node knows and has not written yet.
+    pub(super) fn last_use(&self, credential: i64) -> Option<Time> {
+        self.uses().get(&credential).copied()
+    }
+
+    pub(super) fn take_uses(&self) -> HashMap<i64, Time> {
+        std::mem::take(&mut self.uses())
+    }
+
+    fn uses(&self) -> std::sync::MutexGuard<'_, HashMap<i64, Time>> {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
