@@ -191,7 +191,8 @@ impl Postgres {
         self.inner.closing.send_replace(true);
         let working = std::mem::take(&mut *lock(&self.inner.working));
         let Some(runtime) = lock(&self.inner.runtime).take() else { return };
-        let ended = runtime.block_on(tokio::time::timeout(END_MAX, futures_util::future::join_all(working)));
+        let all = async { tokio::time::timeout(END_MAX, futures_util::future::join_all(working)).await };
+        let ended = runtime.block_on(all);
         if ended.is_err() {
             tracing::warn!("what was under way when the store closed was left to the database");
         }

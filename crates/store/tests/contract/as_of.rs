@@ -39,7 +39,7 @@ fn what_was_answered_at_an_instant_is_answered_of_it_for_ever() {
             _ => {}
         }
         for id in [1, 2] {
-            answers.push((id, bench.store.now(), told(&bench.store.account(account(id)).expect("an account"))));
+            answers.push((id, bench.now(), told(&bench.account(id).expect("an account"))));
         }
         bench.pass(SECOND_US / 4);
     }

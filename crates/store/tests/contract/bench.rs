@@ -1,7 +1,6 @@
-//! A store in a temporary folder with a clock that the test moves.
+//! A store in a place of its own with a clock that the test moves.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,10 +9,11 @@ use ledger::{
     AccountId, Actor, Amount, Command, Currency, Entry, Key, Lifetime, Metadata, Minor, Movement, Named, Reason, Time,
 };
 use store::{
-    AccountChange, ChangeError, Clock, DatabaseUrl, Fault, NewAccount, NewCredential, OpenError, Options, Outcome,
-    ProfileChange, Refused, Store,
+    AccountChange, AccountNow, ChangeError, Clock, DatabaseUrl, Fault, Grant, Login, NewAccount, NewCredential, Options,
+    Outcome, ProfileChange, Refused, Store,
 };
-use tempfile::TempDir;
+
+use crate::engine::{Place, Shell};
 
 /// 2026-11-01 00:00 UTC, in microseconds.
 pub(crate) const START: i64 = 1_793_491_200_000_000;
@@ -21,7 +21,7 @@ pub(crate) const START: i64 = 1_793_491_200_000_000;
 pub(crate) struct Bench {
     pub(crate) store: Store,
     pub(crate) time: Arc<AtomicI64>,
-    folder: TempDir,
+    pub(crate) place: Place,
 }
 
 pub(crate) type Decided = Result<Outcome, Refused>;
@@ -33,19 +33,20 @@ impl Bench {
 
     /// One that keeps so many refusals of an account within a second.
     pub(crate) fn keeping_refusals(per_second: u32) -> Bench {
-        let folder = TempDir::new().expect("a temporary folder");
+        let place = Place::new();
         let time = Arc::new(AtomicI64::new(START));
-        let options = options(folder.path().join("sodu.db"), &time);
+        place.tell_time(START);
+        let options = options(place.url(), &time);
         let store = Store::open(Options { refusals_per_second: per_second, ..options }).expect("a new store");
-        Bench { store, time, folder }
+        Bench { store, time, place }
     }
 
     /// Closes the store and opens it again, as a restart would.
     pub(crate) fn reopened(self) -> Bench {
         self.store.close();
         drop(self.store);
-        let store = Store::open(options(self.folder.path().join("sodu.db"), &self.time)).expect("the store again");
-        Bench { store, time: self.time, folder: self.folder }
+        let store = Store::open(options(self.place.url(), &self.time)).expect("the store again");
+        Bench { store, time: self.time, place: self.place }
     }
 
     /// The same with a clock that goes on by a microsecond whenever somebody looks at it.
@@ -53,33 +54,56 @@ impl Bench {
         self.store.close();
         let time = Arc::clone(&self.time);
         let clock: Clock = Arc::new(move || Time::from_micros(time.fetch_add(1, Ordering::Relaxed)));
-        let store = Store::open(Options { clock, ..options(self.path(), &self.time) }).expect("the store again");
+        self.place.let_clock_run();
+        let store = Store::open(Options { clock, ..options(self.place.url(), &self.time) }).expect("the store again");
         Bench { store, ..self }
     }
 
     /// The same with a second currency, which no interface makes yet.
     pub(crate) fn with_dollars(self) -> Bench {
         self.store.close();
-        let shell = rusqlite::Connection::open(self.path()).expect("the database");
-        shell.execute_batch("INSERT INTO currencies VALUES (1, 'USD', 2, 2)").expect("a second currency");
-        drop(shell);
+        self.shell().run("INSERT INTO currencies VALUES (1, 'USD', 2, 2)");
         self.reopened()
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path().join("sodu.db")
+    /// SQL on the database itself, past the store, as whoever may do everything there.
+    pub(crate) fn shell(&self) -> Shell {
+        self.place.shell()
     }
 
-    pub(crate) fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
-    }
-
-    pub(crate) fn open_again(&self) -> Result<Store, OpenError> {
-        Store::open(options(self.path(), &self.time))
+    /// The same as the user that the server itself is there.
+    pub(crate) fn server_shell(&self) -> Shell {
+        self.place.server_shell()
     }
 
     pub(crate) fn pass(&self, micros: i64) {
-        self.time.fetch_add(micros, Ordering::Relaxed);
+        let before = self.time.fetch_add(micros, Ordering::Relaxed);
+        self.place.tell_time(before + micros);
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        run(self.store.now()).expect("no fault")
+    }
+
+    pub(crate) fn account(&self, id: u32) -> Option<AccountNow> {
+        run(self.store.account(account(id))).expect("no fault")
+    }
+
+    pub(crate) fn open_hold_count(&self, id: u32) -> usize {
+        run(self.store.open_hold_count(account(id))).expect("no fault")
+    }
+
+    pub(crate) fn authenticate(&self, api_key: &str, secret_key: &str) -> Option<Grant<'_>> {
+        run(self.store.authenticate(api_key, secret_key)).expect("no fault")
+    }
+
+    pub(crate) fn login(&self, token: &str) -> Option<Login> {
+        run(self.store.login(token)).expect("no fault")
+    }
+
+    /// Whether that text stands among the operators, wherever they are kept.
+    pub(crate) fn holds(&self, part: &str) -> bool {
+        self.place.holds(part)
     }
 
     pub(crate) fn open(&self, id: u32) -> Outcome {
@@ -118,8 +142,8 @@ impl Bench {
 
     /// What an account holds now, and how many of its holds are open.
     pub(crate) fn held(&self, id: u32) -> (String, usize) {
-        let now = self.store.account(account(id)).expect("an account");
-        (now.held.decimal(2).to_string(), self.store.open_hold_count(account(id)))
+        let now = self.account(id).expect("an account");
+        (now.held.decimal(2).to_string(), self.open_hold_count(id))
     }
 
     pub(crate) fn submit(&self, id: u32, movement: Movement, key: &str) -> Decided {
@@ -131,7 +155,7 @@ impl Bench {
     }
 
     pub(crate) fn posted(&self, id: u32) -> String {
-        self.store.account(account(id)).expect("an account").posted.decimal(2).to_string()
+        self.account(id).expect("an account").posted.decimal(2).to_string()
     }
 
     pub(crate) fn verify(&self) -> Vec<String> {
@@ -165,16 +189,17 @@ pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-pub(crate) fn options(path: PathBuf, time: &Arc<AtomicI64>) -> Options {
+pub(crate) fn options(url: DatabaseUrl, time: &Arc<AtomicI64>) -> Options {
     let time = Arc::clone(time);
     let clock: Clock = Arc::new(move || Time::from_micros(time.load(Ordering::Relaxed)));
     Options {
-        url: DatabaseUrl { path },
+        url,
         create: true,
         clock,
         queue_len_max: 10_000,
         refusal_days: 30,
         refusals_per_second: 1_000,
+        connections_max: 10,
     }
 }
 

@@ -1,9 +1,14 @@
 //! Credentials: who gets in, and what narrows it.
 
 use ledger::Time;
-use store::{ChangeError, CredentialChange, NewCredential};
+use store::{ChangeError, CredentialChange, Grant, NewCredential};
 
 use crate::bench::{Bench, START, account, actor, key, new_credential, run};
+
+fn is_live_at(mut grant: Grant<'_>, micros: i64) -> bool {
+    grant.at = Time::from_micros(micros);
+    grant.is_live()
+}
 
 #[test]
 fn key_and_secret_open_their_account_also_after_a_restart() {
@@ -11,11 +16,11 @@ fn key_and_secret_open_their_account_also_after_a_restart() {
     bench.open(9999);
     bench.credential(9999, "KEY", "0123456789ABCDEF").expect("a credential");
     let bench = bench.reopened();
-    let grant = bench.store.authenticate("KEY", "0123456789ABCDEF", bench.store.now()).expect("the right pair");
+    let grant = bench.authenticate("KEY", "0123456789ABCDEF").expect("the right pair");
     assert_eq!(grant.account.id, account(9999));
-    assert!(grant.is_live(bench.store.now()) && grant.admits([203, 0, 113, 7].into()));
+    assert!(grant.is_live() && grant.admits([203, 0, 113, 7].into()));
     for (api_key, secret_key) in [("KEY", "0123456789abcdef"), ("key", "0123456789ABCDEF"), ("KEY", ""), ("", "")] {
-        assert!(bench.store.authenticate(api_key, secret_key, bench.store.now()).is_none(), "{api_key} {secret_key}");
+        assert!(bench.authenticate(api_key, secret_key).is_none(), "{api_key} {secret_key}");
     }
 }
 
@@ -32,32 +37,27 @@ fn several_credentials_overlap_and_each_is_narrowed_by_itself() {
     };
     run(bench.store.add_credential(actor(), narrowed)).expect("a credential");
     let check = |bench: &Bench| {
-        let grant = bench.store.authenticate("NEW", "FEDCBA9876543210", bench.store.now()).expect("the right pair");
+        let again = || bench.authenticate("NEW", "FEDCBA9876543210").expect("the right pair");
+        let grant = again();
         assert!(grant.admits([203, 0, 113, 9].into()));
         assert!(grant.admits("::ffff:203.0.113.9".parse().expect("an address")));
         assert!(grant.admits("2001:db8::1".parse().expect("an address")));
         assert!(!grant.admits([198, 51, 100, 1].into()));
-        assert!(grant.is_live(Time::from_micros(START + 999)));
-        assert!(!grant.is_live(Time::from_micros(START + 1_000)));
+        let is_live = |at: i64| is_live_at(again(), START + at);
+        assert!(is_live(999) && !is_live(1_000));
     };
     check(&bench);
     let bench = bench.reopened();
     check(&bench);
     let revoke = CredentialChange { revoke: true, ..CredentialChange::default() };
     run(bench.store.change_credential(actor(), account(1), "OLD", revoke)).expect("revoked");
-    let is_live = |bench: &Bench| {
-        bench
-            .store
-            .authenticate("OLD", "0123456789ABCDEF", bench.store.now())
-            .expect("the pair is right")
-            .is_live(bench.store.now())
-    };
+    let is_live =
+        |bench: &Bench| bench.authenticate("OLD", "0123456789ABCDEF").expect("the pair is right").is_live();
     assert!(!is_live(&bench));
     let widen = CredentialChange { cidrs: Some(Vec::new()), expires_at: Some(None), ..CredentialChange::default() };
     run(bench.store.change_credential(actor(), account(1), "NEW", widen)).expect("widened");
-    let grant = bench.store.authenticate("NEW", "FEDCBA9876543210", bench.store.now()).expect("the right pair");
-    assert!(grant.admits([198, 51, 100, 1].into()) && grant.is_live(Time::from_micros(i64::MAX)));
-    drop(grant);
+    let grant = bench.authenticate("NEW", "FEDCBA9876543210").expect("the right pair");
+    assert!(grant.admits([198, 51, 100, 1].into()) && is_live_at(grant, i64::MAX));
     let bench = bench.reopened();
     assert!(!is_live(&bench), "revoked for ever");
     let listed = bench.store.credentials(account(1)).expect("no fault");
@@ -93,7 +93,7 @@ fn a_repeated_issue_makes_one_credential() {
     assert!(!replayed);
     let (again, replayed) = run(bench.store.add_credential(actor(), made("SECOND"))).expect("the same");
     assert_eq!((again, replayed), (first, true));
-    assert!(bench.store.authenticate("SECOND", "0123456789ABCDEF", bench.store.now()).is_none());
+    assert!(bench.authenticate("SECOND", "0123456789ABCDEF").is_none());
     let imported = NewCredential { is_imported: true, ..made("THIRD") };
     assert_eq!(run(bench.store.add_credential(actor(), imported)), Err(ChangeError::KeyReused));
 }
@@ -106,10 +106,8 @@ fn the_last_use_is_known_to_the_minute() {
     let used = |bench: &Bench| bench.store.credentials(account(1)).expect("no fault")[0].last_used_at;
     assert_eq!(used(&bench), None);
     bench.pass(90_000_000);
-    bench
-        .store
-        .authenticate("KEY", "0123456789ABCDEF", bench.store.now())
+    bench.authenticate("KEY", "0123456789ABCDEF")
         .expect("the pair")
-        .note_use(bench.store.now());
+        .note_use();
     assert_eq!(used(&bench), Some(Time::from_micros(START + 60_000_000)));
 }

@@ -1,9 +1,10 @@
 //! Ownership, schema, strangers, damage, backups.
 
+use ledger::{Currency, Movement, Named, Refusal};
 use rusqlite::Connection;
-use store::{DatabaseUrl, Fault, OpenError, Options};
+use store::{DatabaseUrl, Fault, OpenError, Options, SqliteUrl};
 
-use crate::bench::{Bench, account, command, options, run, vnd};
+use crate::bench::{Bench, account, actor, command, key, minor, options, run, vnd};
 
 #[test]
 fn a_second_owner_is_told_who_has_it_and_changes_nothing() {
@@ -19,7 +20,7 @@ fn what_is_no_database_of_ours_is_left_alone() {
     let bench = Bench::new();
     let at = |name: &str| bench.folder().join(name);
     let open = |path: std::path::PathBuf, create| {
-        let options = options(path, &bench.time);
+        let options = options(DatabaseUrl::file(path), &bench.time);
         store::Store::open(Options { create, ..options }).map(drop)
     };
     assert!(matches!(open(at("none.db"), false), Err(OpenError::Missing)));
@@ -43,7 +44,7 @@ fn the_database_is_readable_by_its_owner_only() {
     let bench = Bench::new();
     bench.open(1);
     for suffix in ["", ".lock", "-wal"] {
-        let path = DatabaseUrl { path: bench.path() }.beside(suffix);
+        let path = SqliteUrl { path: bench.path() }.beside(suffix);
         let mode = std::fs::metadata(&path).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{}", path.display());
     }
@@ -67,7 +68,7 @@ fn a_strangers_write_stops_the_store_before_its_next_commit() {
     bench.open(1);
     let stranger = Connection::open(bench.path()).expect("the database");
     stranger.execute_batch("UPDATE accounts SET name = 'stranger'").expect("a write");
-    let topup = || command(1, ledger::Movement::Topup { amount: vnd("1") }, "");
+    let topup = || command(1, Movement::Topup { amount: vnd("1") }, "");
     assert_eq!(bench.try_submit(topup()), Err(Fault::Unavailable));
     assert!(run(bench.store.broken()).contains("another process wrote"));
     assert!(!bench.store.stats().writable);
@@ -87,7 +88,7 @@ fn a_log_that_cannot_be_settled_is_read_from_and_movements_wait_until_it_is() {
     let bench = bench.reopened();
     assert_eq!(bench.posted(1), "5", "reads go on");
     assert!(!bench.store.stats().writable);
-    let topup = |key: &str| command(1, ledger::Movement::Topup { amount: vnd("5") }, key);
+    let topup = |key: &str| command(1, Movement::Topup { amount: vnd("5") }, key);
     assert_eq!(bench.try_submit(topup("a")), Err(Fault::Unavailable), "not even a replay is acknowledged");
     assert_eq!(bench.try_submit(topup("b")), Err(Fault::Unavailable));
     reader.execute_batch("COMMIT").expect("the reader ends");
@@ -174,7 +175,7 @@ fn holds_that_are_due_count_as_held_at_the_start() {
 fn with_keys_on_disk() -> Bench {
     let bench = Bench::new();
     bench.open(1);
-    let topup = |n: u32| command(1, ledger::Movement::Topup { amount: vnd("1") }, &format!("k{n}"));
+    let topup = |n: u32| command(1, Movement::Topup { amount: vnd("1") }, &format!("k{n}"));
     assert!(run(bench.store.submit((0..5_000).map(topup).collect())).expect("no fault").iter().all(Result::is_ok));
     bench.store.close();
     bench
@@ -200,7 +201,7 @@ fn a_page_of_keys_that_is_gone_is_damage_and_no_free_key() {
     tamper.execute_batch("DELETE FROM key_pages WHERE id % 4294967296 = 3").expect("tampered");
     drop(tamper);
     let bench = bench.reopened();
-    let topup = |n: u32| command(1, ledger::Movement::Topup { amount: vnd("1") }, &format!("k{n}"));
+    let topup = |n: u32| command(1, Movement::Topup { amount: vnd("1") }, &format!("k{n}"));
     assert_eq!(run(bench.store.submit((0..5_000).map(topup).collect())), Err(Fault::Unavailable));
     assert_eq!(bench.posted(1), "5000");
     let findings = bench.verify();
@@ -231,11 +232,11 @@ fn a_backup_is_whole_while_the_store_works_and_restores_elsewhere() {
     });
     let again = bench.store.backup(&file, &mut |_| ()).expect_err("never overwrites");
     assert!(again.contains("exists already"), "{again}");
-    let to = DatabaseUrl { path: bench.folder().join("restored.db") };
+    let to = DatabaseUrl::file(bench.folder().join("restored.db"));
     let (report, _) = store::restore(&file, &to, &mut |_| ()).expect("restored");
     assert_eq!(report.accounts, 1);
-    let restored = store::Store::open(options(to.path.clone(), &bench.time)).expect("the restored store");
-    assert!(restored.account(account(1)).is_some());
+    let restored = store::Store::open(options(to.clone(), &bench.time)).expect("the restored store");
+    assert!(run(restored.account(account(1))).expect("no fault").is_some());
     assert_eq!(restored.verify(store::Against::default(), &mut |_| ()).expect("no fault").findings, []);
     let taken = store::restore(&file, &to, &mut |_| ()).expect_err("never overwrites");
     assert!(taken.contains("exists already"), "{taken}");
@@ -253,8 +254,60 @@ fn a_tampered_backup_is_not_restored() {
         .execute_batch("DROP TRIGGER entries_are_never_removed; DELETE FROM entries WHERE number = 2")
         .expect("tampered");
     drop(tamper);
-    let to = DatabaseUrl { path: bench.folder().join("restored.db") };
+    let to = DatabaseUrl::file(bench.folder().join("restored.db"));
     let error = store::restore(&file, &to, &mut |_| ()).expect_err("does not verify");
     assert!(error.contains("does not verify"), "{error}");
-    assert!(!to.path.exists());
+    assert!(to.as_file().is_some_and(|file| !file.path.exists()));
+}
+
+#[test]
+fn generations_are_written_behind_and_nothing_is_forgotten() {
+    let bench = Bench::new();
+    (1..=50).for_each(|id| drop(bench.open(id)));
+    // What settles a charge and a hold comes with every generation too.
+    bench.topup(50, "1000", "t").expect("a top-up");
+    bench.charge(50, "36", "c").expect("a charge");
+    bench.hold(50, "37", 3_600, "h").expect("a hold");
+    let settle = |round: u32| {
+        bench.refund(50, Named::Number(3), "1", &format!("refund-{round}")).expect("a refund");
+        bench.capture(50, 4, "1", &format!("capture-{round}")).expect("a capture");
+    };
+    // Enough for the first generation to be on disk and the second to be on its way.
+    let all = |round: u32| {
+        let commands = (0..8_000_u32).map(|n| {
+            let (id, key) = (n % 50 + 1, format!("{round}-{n}"));
+            command(id, Movement::Topup { amount: vnd("1") }, &key)
+        });
+        run(bench.store.submit(commands.collect())).expect("no fault")
+    };
+    let replayed =
+        |round| all(round).iter().filter(|decided| decided.as_ref().is_ok_and(|outcome| outcome.replayed)).count();
+    for round in 0..36 {
+        assert_eq!(replayed(round), 0);
+        settle(round);
+    }
+    assert_eq!(replayed(0), 8_000, "keys that are on disk");
+    assert_eq!(replayed(18), 8_000, "keys that are on their way");
+    assert_eq!(replayed(35), 8_000, "keys in memory");
+    assert_eq!(bench.verify(), [""; 0]);
+    let bench = bench.reopened();
+    assert_eq!(bench.posted(7), "5760");
+    let nothing = Refusal::RefundExceedsCharge { refundable: minor("0"), amount: minor("0.01") };
+    assert_eq!(bench.refund(50, Named::Key(key("c")), "0.01", "none").expect_err("all of it").refusal, nothing);
+    assert_eq!(bench.capture(50, 4, "", "rest").expect("what is left").entry.amount, minor("1"));
+    assert!(bench.topup(1, "1", "0-0").expect("the outcome").replayed);
+    assert!(bench.topup(1, "1", "20-0").expect("the outcome").replayed);
+    assert!(bench.topup(1, "1", "35-0").expect("the outcome").replayed);
+    assert_eq!(bench.verify(), [""; 0]);
+}
+
+#[test]
+fn a_currency_that_is_missing_in_between_is_damage() {
+    let bench = Bench::new();
+    run(bench.store.add_currency(actor(), Currency::new("USD", 2, 2).expect("a currency"))).expect("added");
+    bench.store.close();
+    let tamper = Connection::open(bench.path()).expect("the database");
+    tamper.execute_batch("UPDATE currencies SET id = 2 WHERE code = 'USD'").expect("tampered");
+    let Err(store::OpenError::Damaged(what)) = bench.open_again() else { panic!("the gap went unnoticed") };
+    assert!(what.contains("row 1 of currencies"), "{what}");
 }

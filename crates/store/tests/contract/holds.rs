@@ -50,9 +50,8 @@ fn a_hold_counts_until_its_instant_and_not_at_it_though_no_entry_says_so() {
     bench.pass(500_000);
     bench.hold(1, "60", 1, "h").expect("a hold");
     let seen = |bench: &Bench| {
-        let now = bench.store.now();
-        let granted = bench.store.authenticate("KEY", "0123456789ABCDEF", now).expect("the pair").account;
-        let shown = bench.store.account(account(1)).expect("an account");
+        let granted = bench.authenticate("KEY", "0123456789ABCDEF").expect("the pair").account;
+        let shown = bench.account(1).expect("an account");
         assert_eq!(granted, shown);
         (shown.balance(), bench.store.open_holds(account(1), 0, 10).expect("no fault").items.len())
     };
@@ -107,7 +106,7 @@ fn the_writer_ends_holds_by_itself() {
         bench.hold(id, "10", 60, "later").expect("a hold");
     }
     bench.pass(7 * SECOND_US);
-    let number = |id| bench.store.account(account(id)).expect("an account").number;
+    let number = |id| bench.account(id).expect("an account").number;
     until("the end of both holds", || number(1) == 5 && number(2) == 5);
     for id in 1..=2 {
         let entry = bench.entry(id, 5);
@@ -143,7 +142,7 @@ fn many_holds_that_are_due_at_once_end_in_one_commit_or_by_and_by() {
     let holds = (0..2_500_u32).map(|n| command(1, hold("1", 3), &format!("again-{n}")));
     assert!(run(bench.store.submit(holds.collect())).expect("no fault").iter().all(Result::is_ok));
     bench.pass(3 * SECOND_US);
-    let number = || bench.store.account(account(1)).expect("an account").number;
+    let number = || bench.account(1).expect("an account").number;
     until("the end of all holds", || number() == 10_004);
     assert_eq!(bench.held(1), ("0".into(), 0));
     assert_eq!(bench.verify(), [""; 0]);
@@ -159,7 +158,7 @@ fn the_writer_ends_so_many_holds_at_a_time_that_nobody_waits_for_it() {
         assert!(run(bench.store.submit(holds.collect())).expect("no fault").iter().all(Result::is_ok));
     }
     bench.pass(5 * SECOND_US);
-    let number = |id| bench.store.account(account(id)).expect("an account").number;
+    let number = |id| bench.account(id).expect("an account").number;
     until("the end of all holds", || (1..=3).all(|id| number(id) == 1_402));
     // No two commits have the same time.
     let mut commits = std::collections::BTreeMap::new();

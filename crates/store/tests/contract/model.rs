@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use store::{AccountNow, KeyOutcome, NewAccount};
 
 use crate::bench::{Bench, Decided, START, account, command, minor, new_account, run};
+use crate::engine;
 use crate::draw::{Drawn, Figures, drawn, open};
 use crate::naive::{self, Expected, Naive};
 
@@ -185,16 +186,16 @@ impl Run {
 
     /// Every figure that a reader sees, now and as of an instant that has passed.
     fn look(&mut self) -> Result<(), TestCaseError> {
-        let (store, now) = (&self.bench.store, self.now());
-        prop_assert_eq!(store.now().micros(), now);
+        let (bench, store, now) = (&self.bench, &self.bench.store, self.now());
+        prop_assert_eq!(bench.now().micros(), now);
         for (id, ..) in ACCOUNTS {
-            let seen = store.account(account(id));
+            let seen = bench.account(id);
             prop_assert_eq!(seen.is_some(), self.model.knows(id));
             let Some(seen) = seen else { continue };
             prop_assert_eq!(Some(figures_of(&seen)), self.model.as_of(id, now));
             let open = store.open_holds(account(id), 0, 1_000).expect("no fault").items;
             let open: Vec<_> = open.into_iter().map(|(hold, _)| hold).collect();
-            prop_assert_eq!(store.open_hold_count(account(id)), open.len());
+            prop_assert_eq!(bench.open_hold_count(id), open.len());
             prop_assert_eq!(open, self.model.open_holds(id, now));
             self.told.insert((id, now), figures_of(&seen));
         }
@@ -238,7 +239,7 @@ fn jump() -> impl Strategy<Value = i64> {
     prop_oneof![
         4 => 0..=2 * SECOND_US,
         4 => (1..=9_i64).prop_map(|seconds| seconds * SECOND_US),
-        2 => -20 * SECOND_US..=0,
+        2 => engine::EARLIEST_JUMP_US..=0,
         1 => Just(REFUSAL_US + 1),
     ]
 }

@@ -1,7 +1,6 @@
 //! Operators and currencies: what is added once and for ever, and what stops at once.
 
 use ledger::{Actor, Currency, Minor};
-use rusqlite::Connection;
 use store::{ChangeError, Login, NewAccount, NewOperator, OperatorName, Role};
 
 use crate::bench::{Bench, actor, new_account, run};
@@ -20,18 +19,18 @@ fn a_token_works_at_once_and_after_a_restart_and_stops_at_once_and_for_ever() {
     let added = run(bench.store.add_operator(actor(), new("anna", Role::Money, "sodu_1"))).expect("an operator");
     assert_eq!((added.role, &added.created_by, added.revoked_at), (Role::Money, &actor(), None));
     let anna = Login { actor: Actor::new("operator:anna").expect("an actor"), role: Role::Money };
-    assert_eq!(bench.store.login("sodu_1"), Some(anna.clone()));
-    assert_eq!(bench.store.login("sodu_2"), None);
+    assert_eq!(bench.login("sodu_1"), Some(anna.clone()));
+    assert_eq!(bench.login("sodu_2"), None);
     let bench = bench.reopened();
-    assert_eq!(bench.store.login("sodu_1"), Some(anna));
+    assert_eq!(bench.login("sodu_1"), Some(anna));
     bench.pass(1_000);
     let revoked = run(bench.store.revoke_operator(actor(), name("anna"))).expect("revoked");
-    assert_eq!(revoked.revoked_at, Some(bench.store.now()));
-    assert_eq!(bench.store.login("sodu_1"), None);
+    assert_eq!(revoked.revoked_at, Some(bench.now()));
+    assert_eq!(bench.login("sodu_1"), None);
     bench.pass(1_000);
     assert_eq!(run(bench.store.revoke_operator(actor(), name("anna"))), Ok(revoked.clone()), "revoked then");
     let bench = bench.reopened();
-    assert_eq!(bench.store.login("sodu_1"), None);
+    assert_eq!(bench.login("sodu_1"), None);
     assert_eq!(bench.store.operators().expect("no fault"), [revoked]);
 }
 
@@ -58,9 +57,7 @@ fn a_token_is_kept_as_a_digest_only() {
     let token = "sodu_0123456789abcdef0123456789abcdef01234567";
     run(bench.store.add_operator(actor(), new("anna", Role::Admin, token))).expect("an operator");
     bench.store.close();
-    let bytes = std::fs::read(bench.path()).expect("the database");
-    let holds = |part: &str| bytes.windows(part.len()).any(|window| window == part.as_bytes());
-    assert!(holds("anna") && !holds("0123456789abcdef"));
+    assert!(bench.holds("anna") && !bench.holds("0123456789abcdef"));
 }
 
 #[test]
@@ -76,12 +73,12 @@ fn currencies_are_numbered_alike_on_disk_and_in_memory() {
     let in_dollars = NewAccount { currency: "USD".into(), credit_limit: Minor::ZERO, ..new_account(7) };
     run(bench.store.open_account(in_dollars)).expect("an account");
     let codes = |bench: &Bench| -> Vec<String> {
-        bench.store.currencies().iter().map(|currency| currency.code().to_owned()).collect()
+        run(bench.store.currencies()).expect("no fault").iter().map(|currency| currency.code().to_owned()).collect()
     };
     assert_eq!(codes(&bench), ["VND", "USD"]);
     let bench = bench.reopened();
     assert_eq!(codes(&bench), ["VND", "USD"]);
-    let account = bench.store.account(crate::bench::account(7)).expect("an account");
+    let account = bench.account(7).expect("an account");
     assert_eq!((account.currency.code(), account.currency.public_decimals()), ("USD", 2));
     assert_eq!(bench.verify(), [""; 0]);
 }
@@ -95,16 +92,5 @@ fn there_are_256_currencies_at_most() {
     }
     let last = Currency::new("LAST", 0, 0).expect("a currency");
     assert_eq!(run(bench.store.add_currency(actor(), last)), Err(ChangeError::TooManyCurrencies));
-    assert_eq!(bench.reopened().store.currencies().len(), 256);
-}
-
-#[test]
-fn a_currency_that_is_missing_in_between_is_damage() {
-    let bench = Bench::new();
-    run(bench.store.add_currency(actor(), Currency::new("USD", 2, 2).expect("a currency"))).expect("added");
-    bench.store.close();
-    let tamper = Connection::open(bench.path()).expect("the database");
-    tamper.execute_batch("UPDATE currencies SET id = 2 WHERE code = 'USD'").expect("tampered");
-    let Err(store::OpenError::Damaged(what)) = bench.open_again() else { panic!("the gap went unnoticed") };
-    assert!(what.contains("row 1 of currencies"), "{what}");
+    assert_eq!(run(bench.reopened().store.currencies()).expect("no fault").len(), 256);
 }

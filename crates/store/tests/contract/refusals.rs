@@ -25,13 +25,13 @@ fn a_key_tells_what_it_did_or_why_it_did_nothing_also_after_a_restart() {
             assert_eq!(outcome(id, text), None, "{id} {text}");
         }
     };
-    let number = bench.store.account(account(1)).expect("an account").number;
+    let number = bench.account(1).expect("an account").number;
     check(&bench);
     let bench = bench.reopened();
     check(&bench);
     let again = bench.capture(1, 3, "", "late").expect_err("still");
     assert_eq!((again.refusal, again.replayed_from), (late, Some(Time::from_micros(START + 1_500_000))));
-    assert_eq!(bench.store.account(account(1)).expect("an account").number, number, "asking writes nothing");
+    assert_eq!(bench.account(1).expect("an account").number, number, "asking writes nothing");
     assert_eq!(bench.verify(), [""; 0]);
 }
 

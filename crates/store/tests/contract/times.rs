@@ -1,8 +1,8 @@
 //! Ledger time: whatever the clock does, over restarts too, nothing that was written is later than what comes after it.
 
-use ledger::{Kind, Time};
+use ledger::{Kind, Movement, Time};
 
-use crate::bench::{Bench, START, account, command, run, until, vnd};
+use crate::bench::{Bench, START, command, run, until, vnd};
 
 const SECOND_US: i64 = 1_000_000;
 
@@ -31,10 +31,10 @@ fn ended_after_a_jump(charges: u32) -> Bench {
         bench.topup(id, "100", "t").expect("a top-up");
         bench.hold(id, "10", 5, "h").expect("a hold");
     }
-    let charge = |n: u32| command(1, ledger::Movement::Charge { amount: vnd("0.01") }, &format!("c{n}"));
+    let charge = |n: u32| command(1, Movement::Charge { amount: vnd("0.01") }, &format!("c{n}"));
     assert!(run(bench.store.submit((0..charges).map(charge).collect())).expect("no fault").iter().all(Result::is_ok));
     bench.pass(3_600 * SECOND_US);
-    let held = |id| bench.store.account(account(id)).expect("an account").number;
+    let held = |id| bench.account(id).expect("an account").number;
     until("the end of both holds", || held(1) == u64::from(charges) + 4 && held(2) == 4);
     bench
 }
@@ -53,7 +53,7 @@ fn after_expire_entries_at_a_jump_a_clock_that_went_back_is_not_followed() {
         bench.store.close();
         bench.pass(-7_200 * SECOND_US);
         let bench = bench.reopened();
-        assert_eq!(bench.store.now(), recorded_at, "with {charges} charges");
+        assert_eq!(bench.now(), recorded_at, "with {charges} charges");
         let topup = bench.topup(1, "1", "later").expect("a top-up").entry;
         assert_eq!((topup.at, topup.recorded_at), (recorded_at, recorded_at));
         let hold = bench.hold(2, "10", 5, "h2").expect("a hold").entry;
@@ -61,7 +61,7 @@ fn after_expire_entries_at_a_jump_a_clock_that_went_back_is_not_followed() {
 
         // And again, while the clock is behind: no time has passed, so that the hold is open.
         let bench = bench.reopened();
-        assert_eq!((bench.store.now(), bench.held(2)), (recorded_at, ("10".into(), 1)));
+        assert_eq!((bench.now(), bench.held(2)), (recorded_at, ("10".into(), 1)));
         bench.pass((7_200 + 6) * SECOND_US);
         assert_eq!(bench.held(2), ("0".into(), 0));
         bench.charge(2, "100", "all").expect("what was held too");
@@ -86,4 +86,26 @@ fn two_entries_that_changed_places_in_the_log_are_found_though_each_chain_is_who
     drop(tamper);
     let found = bench.reopened().verify();
     assert_eq!(found, ["Some(AccountId(1)) Some(2): it was written before what stands before it"]);
+}
+
+#[test]
+fn a_clock_that_jumps_frees_no_key_without_ledger_time_staying_where_it_was() {
+    let bench = Bench::new();
+    (1..=2).for_each(|id| drop(bench.open(id)));
+    bench.charge(1, "10", "k").expect_err("no money");
+    let days = 86_400_000_000;
+    bench.pass(40 * days);
+    // Enough rows for the refusal, which has lapsed, to be removed, and for nothing but refusals to tell the time.
+    let many = |round: u32| {
+        let poor = (0..5_000_u32).map(|n| command(2, Movement::Charge { amount: vnd("1") }, &format!("{round}-{n}")));
+        run(bench.store.submit(poor.collect())).expect("no fault")
+    };
+    assert!(many(1).iter().all(Result::is_err));
+    let then = bench.now();
+    bench.pass(-40 * days);
+    let bench = bench.reopened();
+    assert_eq!(bench.now(), then, "known from refusals, which are no longer replayed");
+    bench.topup(1, "100", "t").expect("a top-up");
+    assert!(!bench.charge(1, "10", "k").expect("lapsed then, and now").replayed);
+    assert_eq!(bench.verify(), [""; 0]);
 }

@@ -45,7 +45,7 @@ fn money_goes_round_within_one_commit() {
     assert!(run(bench.store.submit(round)).expect("no fault").iter().all(Result::is_ok));
     let bench = bench.reopened();
     assert_eq!([1, 2, 3].map(|id| bench.posted(id)), ["10", "0", "0"]);
-    assert_eq!(bench.store.account(account(1)).expect("an account").number, 202);
+    assert_eq!(bench.account(1).expect("an account").number, 202);
     assert_eq!(bench.verify(), [""; 0]);
 }
 
@@ -97,7 +97,7 @@ fn crossing_transfers_of_many_callers_neither_make_nor_lose_money() {
             });
         }
     });
-    let all: i64 = (1..=4).map(|id| bench.store.account(account(id)).expect("an account").posted.units()).sum();
+    let all: i64 = (1..=4).map(|id| bench.account(id).expect("an account").posted.units()).sum();
     assert_eq!(all, 20_000);
     assert!((1..=4).all(|id| !bench.posted(id).starts_with('-')));
     assert_eq!(bench.verify(), [""; 0]);

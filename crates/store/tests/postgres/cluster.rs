@@ -1,0 +1,197 @@
+//! A PostgreSQL of this test process's own: an installed server, started in a temporary folder, reached by a Unix socket and
+//! the loopback device, and stopped when the process ends, however it does.
+//!
+//! It syncs what it commits, as it would anywhere, and is small. Each test case gets a database of its own, as the owner
+//! `sodu`; the user `admin` may do everything.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+
+/// Whom the server runs as where the tests run as root, which it refuses: `nobody` (Debian's base-passwd).
+const NOBODY: u32 = 65_534;
+
+/// What makes it small, and still durable.
+const SETTINGS: &str = "shared_buffers = 32MB\nmax_connections = 200\nmax_wal_size = 256MB\nfsync = on\n\
+    synchronous_commit = on\nautovacuum_naptime = 5s\nlog_min_messages = fatal\nlogging_collector = off\n";
+
+/// A running server.
+pub(crate) struct Cluster {
+    folder: PathBuf,
+    pub(crate) port: u16,
+}
+
+/// The server that all tests of this process share.
+pub(crate) fn shared() -> &'static Cluster {
+    static SHARED: OnceLock<Cluster> = OnceLock::new();
+    SHARED.get_or_init(Cluster::start)
+}
+
+impl Cluster {
+    /// Starts one that ends with this process.
+    pub(crate) fn start() -> Cluster {
+        let folder = TempDir::with_prefix("sodu-pg-").expect("a temporary folder").keep();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("a mode");
+        let (data, is_root) = (folder.join("data"), rustix::process::geteuid().is_root());
+        fs::create_dir(&data).expect("a folder");
+        if is_root {
+            [&folder, &data].into_iter().for_each(|path| chown(path, Some(NOBODY), Some(NOBODY)).expect("another owner"));
+        }
+        let bin = programs();
+        let mut initdb = plain_user(is_root, &bin.join("initdb"));
+        initdb.args(["--username", "admin", "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync"]);
+        let made = initdb.arg("--pgdata").arg(&data).output().expect("initdb runs");
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        // Taken and given back: whoever takes it in between has the start fail, and tried again with another.
+        let mut port = 0;
+        for _ in 0..5 {
+            port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+            let place = format!("listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\n", folder.display());
+            let mut conf = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).expect("its settings");
+            conf.write_all(format!("{SETTINGS}{place}").as_bytes()).expect("settings");
+            let mut server = plain_user(is_root, &bin.join("postgres"));
+            guard(server.arg("-D").arg(&data), &folder);
+            if answers(&folder, port) {
+                let cluster = Cluster { folder, port };
+                cluster.run("postgres", "CREATE ROLE sodu LOGIN");
+                return cluster;
+            }
+        }
+        panic!("PostgreSQL did not start on port {port}; see {}", folder.join("log").display());
+    }
+
+    /// Where its Unix socket and its log lie.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The URL of one of its databases for that user, by the Unix socket.
+    pub(crate) fn url(&self, user: &str, database: &str) -> String {
+        let folder = self.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://{user}@{folder}:{}/{database}", self.port)
+    }
+
+    /// A new database that `sodu` owns, copied from `template`.
+    pub(crate) fn database(&self, template: &str) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        self.run("postgres", &format!("CREATE DATABASE {name} OWNER sodu TEMPLATE {template}"));
+        name
+    }
+
+    /// SQL as `admin`.
+    pub(crate) fn run(&self, database: &str, sql: &str) {
+        Shell::open(&self.url("admin", database)).run(sql);
+    }
+
+    /// The process that takes connections.
+    pub(crate) fn pid(&self) -> i32 {
+        let text = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("its pid");
+        text.lines().next().and_then(|pid| pid.trim().parse().ok()).expect("a pid")
+    }
+}
+
+/// The folder with the programs of the newest PostgreSQL that is installed.
+fn programs() -> PathBuf {
+    let version = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    let installed = fs::read_dir("/usr/lib/postgresql").map(|all| all.flatten().map(|entry| entry.path()).collect());
+    let mut installed: Vec<PathBuf> = installed.unwrap_or_default();
+    installed.retain(|path| path.join("bin/initdb").is_file());
+    installed.sort_by_key(version);
+    let newest = installed.pop().map(|path| path.join("bin"));
+    newest.expect("PostgreSQL is missing: install it with `sudo apt-get install postgresql`, then run this again")
+}
+
+/// A command as whoever runs the tests, or as nobody where that is root.
+fn plain_user(is_root: bool, program: &Path) -> Command {
+    if !is_root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"), "--clear-groups".into()]).arg(program);
+    command
+}
+
+/// Starts the server under a shell that waits for the end of this process, which closes the pipe between them even where it
+/// is killed; then it stops the server by its pid and removes the folder.
+fn guard(server: &Command, folder: &Path) {
+    static PIPES: std::sync::Mutex<Vec<(Child, ChildStdin)>> = std::sync::Mutex::new(Vec::new());
+    let script = "folder=$1; shift; \"$@\" >\"$folder/log\" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill -INT $pid; \
+                  wait $pid; rm -rf \"$folder\"";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "guard"]).arg(folder).arg(server.get_program()).args(server.get_args());
+    // An interrupt at the terminal ends the tests, and with them the server, in this order.
+    std::os::unix::process::CommandExt::process_group(&mut shell, 0);
+    let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("sh runs");
+    let pipe = child.stdin.take().expect("a pipe");
+    PIPES.lock().expect("no panic").push((child, pipe));
+}
+
+/// Whether the server takes connections before long.
+fn answers(folder: &Path, port: u16) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut config = Config::new();
+    config.host_path(folder).port(port).user("admin").dbname("postgres");
+    while Instant::now() < deadline {
+        if Shell::try_open(&config).is_ok() {
+            return true;
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    false
+}
+
+/// SQL on a database, past the store.
+pub(crate) struct Shell {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+}
+
+impl Shell {
+    pub(crate) fn open(url: &str) -> Shell {
+        Shell::try_open(&url.parse().expect("a URL")).expect("a connection")
+    }
+
+    fn try_open(config: &Config) -> Result<Shell, tokio_postgres::Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let client = runtime.block_on(async {
+            let (client, connection) = config.connect(NoTls).await?;
+            tokio::spawn(connection);
+            client.batch_execute("SET search_path = sodu, public").await?;
+            Ok::<_, tokio_postgres::Error>(client)
+        })?;
+        Ok(Shell { runtime, client })
+    }
+
+    pub(crate) fn run(&self, sql: &str) {
+        self.try_run(sql).expect("it is done");
+    }
+
+    pub(crate) fn try_run(&self, sql: &str) -> Result<(), String> {
+        let done = self.runtime.block_on(self.client.batch_execute(sql));
+        done.map_err(|error| error.as_db_error().map_or(error.to_string(), |said| said.message().to_owned()))
+    }
+
+    /// Changes what must never change: `admin` may.
+    pub(crate) fn tamper(&self, sql: &str) {
+        self.run(sql);
+    }
+
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        let rows = self.runtime.block_on(self.client.simple_query(sql)).expect("a row");
+        let row = rows.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        row.and_then(|row| row.get(0)?.parse().ok()).expect("a number")
+    }
+}

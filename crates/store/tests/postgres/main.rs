@@ -1,0 +1,34 @@
+//! What every storage engine must do, run against PostgreSQL, and what only that one has to.
+//!
+//! The cases are those of `contract`, file by file; only where the store lies differs (`engine`).
+
+#[path = "../contract/accounts.rs"]
+mod accounts;
+#[path = "../contract/as_of.rs"]
+mod as_of;
+#[path = "../contract/audit.rs"]
+mod audit;
+#[path = "../contract/bench.rs"]
+mod bench;
+mod cluster;
+#[path = "../contract/credentials.rs"]
+mod credentials;
+#[path = "../../../ledger/tests/rules/draw.rs"]
+mod draw;
+mod engine;
+#[path = "../contract/holds.rs"]
+mod holds;
+#[path = "../contract/model.rs"]
+mod model;
+#[path = "../contract/movements.rs"]
+mod movements;
+#[path = "../../../ledger/tests/rules/naive.rs"]
+mod naive;
+#[path = "../contract/operators.rs"]
+mod operators;
+#[path = "../contract/refunds.rs"]
+mod refunds;
+#[path = "../contract/refusals.rs"]
+mod refusals;
+#[path = "../contract/transfers.rs"]
+mod transfers;
