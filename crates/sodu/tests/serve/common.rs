@@ -11,7 +11,8 @@ use ledger::{AccountId, Actor, Amount, Command, Key, Metadata, Minor, Movement, 
 use sodu::config::Config;
 use sodu::serve::{Bound, PortChoice, Running, start};
 use store::{DatabaseUrl, NewAccount, NewCredential, Options, Store};
-use tempfile::TempDir;
+
+use crate::place::Place;
 
 /// The keys of account 9999, whose balance is 36693.
 pub(crate) const API_KEY: &str = "6AD1E2F3059B4C7D8E9FA0B1C2D3E4";
@@ -21,6 +22,9 @@ pub(crate) const SECRET_KEY: &str = "F0E1D2C3B4A5968778695A4B3C2D1E";
 pub(crate) const SUCCESS: &str = r#"{"Balance":36693,"CodeResponse":"100","UserID":9999}"#;
 pub(crate) const REFUSED: &str = r#"{"Balance":0,"CodeResponse":"101","ErrorMessage":"Authorize Failed"}"#;
 
+/// When each server's ledger begins.
+const START_US: i64 = 1_700_000_000_000_000;
+
 /// Every log line of this process, at the finest level of every library.
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
@@ -29,7 +33,7 @@ pub(crate) struct Server {
     running: Option<Running>,
     pub(crate) store: Store,
     clock: Arc<AtomicI64>,
-    folder: TempDir,
+    place: Arc<Place>,
 }
 
 impl Server {
@@ -41,19 +45,20 @@ impl Server {
     /// With settings of its own.
     pub(crate) fn with(adjust: impl FnOnce(&mut Config)) -> Server {
         log_to_memory();
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let place = Place::new();
         let mut config = Config {
-            database: DatabaseUrl { path: folder.path().join("sodu.db") },
+            database: place.url(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ops_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             threads: 2,
             ..Config::default()
         };
         adjust(&mut config);
-        let clock = Arc::new(AtomicI64::new(1_700_000_000_000_000));
+        let clock = Arc::new(AtomicI64::new(START_US));
+        place.tell_time(START_US);
         let store = open(&config.database, &clock);
         let running = start(&config, store.clone(), PortChoice::Exact).expect("the server starts");
-        let server = Server { running: Some(running), store, clock, folder };
+        let server = Server { running: Some(running), store, clock, place: Arc::new(place) };
         server.open(9999, "36693");
         server.issue(9999, API_KEY, SECRET_KEY, |_| {});
         server
@@ -64,12 +69,13 @@ impl Server {
     }
 
     pub(crate) fn path(&self) -> &std::path::Path {
-        self.folder.path()
+        self.place.path()
     }
 
     /// Moves the ledger's time on.
     pub(crate) fn pass(&self, time: Duration) {
-        self.clock.fetch_add(i64::try_from(time.as_micros()).expect("a short time"), Ordering::Relaxed);
+        let micros = i64::try_from(time.as_micros()).expect("a short time");
+        self.place.tell_time(self.clock.fetch_add(micros, Ordering::Relaxed) + micros);
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -174,9 +180,8 @@ impl Server {
     }
 
     /// What a test stops by hand is not stopped again.
-    pub(crate) fn into_running(mut self) -> (Running, TempDir) {
-        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a temporary folder"));
-        (self.running.take().expect("running until it is dropped"), folder)
+    pub(crate) fn into_running(mut self) -> (Running, Arc<Place>) {
+        (self.running.take().expect("running until it is dropped"), Arc::clone(&self.place))
     }
 }
 
@@ -198,6 +203,7 @@ pub(crate) fn open(url: &DatabaseUrl, clock: &Arc<AtomicI64>) -> Store {
         queue_len_max: 1000,
         refusal_days: 30,
         refusals_per_second: 1000,
+        connections_max: 8,
     };
     Store::open(options).expect("the database opens")
 }

@@ -10,12 +10,13 @@ use sodu::serve::{PortChoice, start};
 use store::DatabaseUrl;
 
 use crate::common::*;
+use crate::place::Place;
 
 /// Why a server with these settings does not start on a new ledger.
 fn refusal(adjust: impl FnOnce(&mut Config)) -> String {
-    let folder = tempfile::tempdir().expect("a folder");
+    let place = Place::new();
     let mut config = Config {
-        database: DatabaseUrl { path: folder.path().join("sodu.db") },
+        database: place.url(),
         listen: any_port(),
         ops_listen: any_port(),
         ..Config::default()
@@ -24,7 +25,8 @@ fn refusal(adjust: impl FnOnce(&mut Config)) -> String {
     let store = open(&config.database, &Arc::new(AtomicI64::new(0)));
     let error = start(&config, store.clone(), PortChoice::Exact).err().expect("an error");
     store.close();
-    assert!(!config.database.beside(".sock").exists(), "nothing is left behind");
+    let files = std::fs::read_dir(place.path()).expect("its folder").flatten().map(|file| file.path());
+    assert_eq!(files.filter(|file| file.extension().is_some_and(|end| end == "sock")).count(), 0, "nothing is left behind");
     format!("{error:#}")
 }
 
@@ -59,10 +61,10 @@ fn a_second_server_does_not_share_the_port_of_the_first() {
 #[test]
 fn the_next_free_port_is_taken_where_that_is_wanted() {
     let server = Server::start();
-    let folder = tempfile::tempdir().expect("a folder");
+    let place = Place::new();
     let taken = server.bound().public;
     let config = Config {
-        database: DatabaseUrl { path: folder.path().join("sodu.db") },
+        database: place.url(),
         listen: taken,
         ops_listen: server.bound().ops,
         threads: 2,
@@ -89,10 +91,9 @@ fn operators_are_not_served_to_the_network_without_tls() {
 
 #[test]
 fn a_path_that_is_too_long_for_its_socket_is_named() {
+    let long = tempfile::tempdir().expect("a folder");
     let error = refusal(|config| {
-        let folder = config.database.path.parent().expect("a folder").join("x".repeat(100));
-        std::fs::create_dir(&folder).expect("a folder");
-        config.database.path = folder.join("sodu.db");
+        config.database = DatabaseUrl::file(long.path().join("x".repeat(100)).join("sodu.db"));
     });
     assert!(error.contains("sodu.db.sock") && error.contains("may have 107"), "{error}");
 }
@@ -104,7 +105,7 @@ fn a_stale_socket_is_replaced_and_the_own_one_removed() {
     drop(std::os::unix::net::UnixListener::bind(&stale).expect("a socket"));
     assert!(stale.exists());
     let path = folder.path().join("sodu.db");
-    let server = Server::with(|config| config.database.path = path);
+    let server = Server::with(|config| config.database = DatabaseUrl::file(path));
     let mut client = server.local();
     client.send(get("/healthz"));
     assert_eq!(client.response().status(), 200);

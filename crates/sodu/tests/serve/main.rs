@@ -13,5 +13,7 @@ mod lifecycle;
 mod limits;
 mod login;
 mod operators;
+#[path = "../places/sqlite.rs"]
+mod place;
 mod privacy;
 mod tls;

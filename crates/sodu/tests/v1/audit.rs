@@ -49,7 +49,7 @@ const CHANGES: [Change; 19] = [
 #[tokio::test]
 async fn every_change_leaves_its_row_and_nothing_else_does() {
     let api = Api::new();
-    let file = api.folder.path().join("copy.db").display().to_string();
+    let file = api.place.path().join("copy.db").display().to_string();
     let mut expected = Vec::new();
     for (index, (method, path, body, row)) in CHANGES.iter().enumerate() {
         let id = format!("req-{index}");

@@ -25,7 +25,7 @@ async fn verify_reports_what_it_proved() {
 #[tokio::test]
 async fn a_backup_is_a_database_and_never_overwrites() {
     let api = Api::with_account().await;
-    let file = api.folder.path().join("copy.db");
+    let file = api.place.path().join("copy.db");
     let body = json!({ "file": file }).to_string();
     let answer = api.call("POST", "/v1/backup", &[], &body).await.expect(200);
     let report = &last_line(&answer)["report"];

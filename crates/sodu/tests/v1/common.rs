@@ -11,17 +11,17 @@ use ledger::{Actor, Time};
 use serde_json::Value;
 use sodu::metrics::Metrics;
 use sodu::v1::{self, Caller};
-use store::{DatabaseUrl, Options, Store};
-use tempfile::TempDir;
+use store::{Options, Store};
 use tower::ServiceExt;
 
 use crate::described::{self, Exchange};
+use crate::place::Place;
 
 /// 2026-07-29T07:00:00Z
 pub(crate) const START_US: i64 = 1_785_308_400_000_000;
 
 pub(crate) struct Api {
-    pub(crate) folder: TempDir,
+    pub(crate) place: Place,
     pub(crate) store: Store,
     pub(crate) metrics: Arc<Metrics>,
     clock: Arc<AtomicI64>,
@@ -35,19 +35,21 @@ pub(crate) struct Answer {
     pub(crate) json: Value,
 }
 
-/// A ledger in `folder` that tells `clock`'s time.
-pub(crate) fn store(folder: &TempDir, clock: Arc<AtomicI64>) -> Store {
-    Store::open(options(folder, clock)).expect("a new database")
+/// A ledger in `place` that tells `clock`'s time.
+pub(crate) fn store(place: &Place, clock: Arc<AtomicI64>) -> Store {
+    place.tell_time(clock.load(Ordering::SeqCst));
+    Store::open(options(place, clock)).expect("a new database")
 }
 
-pub(crate) fn options(folder: &TempDir, clock: Arc<AtomicI64>) -> Options {
+pub(crate) fn options(place: &Place, clock: Arc<AtomicI64>) -> Options {
     Options {
-        url: DatabaseUrl { path: folder.path().join("sodu.db") },
+        url: place.url(),
         create: true,
         clock: Arc::new(move || Time::from_micros(clock.load(Ordering::SeqCst))),
         queue_len_max: 32_768,
         refusal_days: 30,
         refusals_per_second: 1000,
+        connections_max: 8,
     }
 }
 
@@ -58,13 +60,14 @@ impl Api {
 
     /// One that keeps so many refusals of an account within a second.
     pub(crate) fn keeping_refusals(refusals_per_second: u32) -> Api {
-        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::new();
         let clock = Arc::new(AtomicI64::new(START_US));
-        let options = Options { refusals_per_second, ..options(&folder, Arc::clone(&clock)) };
+        place.tell_time(START_US);
+        let options = Options { refusals_per_second, ..options(&place, Arc::clone(&clock)) };
         let store = Store::open(options).expect("a new database");
         let metrics = Arc::new(Metrics::new());
         let router = v1::router(store.clone(), Arc::clone(&metrics), TimeZone::fixed(jiff::tz::offset(7)));
-        Api { folder, store, metrics, clock, router }
+        Api { place, store, metrics, clock, router }
     }
 
     /// With account 1 ("One", credit limit 500) and 100 on it.
@@ -76,7 +79,8 @@ impl Api {
     }
 
     pub(crate) fn sleep(&self, seconds: i64) {
-        self.clock.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+        let before = self.clock.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+        self.place.tell_time(before + seconds * 1_000_000);
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -27,7 +27,7 @@ async fn an_issued_pair_is_shown_whole_once() {
     expected["secret_key"] = secret.into();
     expected["replayed"] = false.into();
     assert_eq!(issued.json, expected);
-    assert!(api.store.authenticate(api_key, secret, api.store.now()).is_some());
+    assert!(api.store.authenticate(api_key, secret).await.expect("no fault").is_some());
 
     let listed = api.get(PATH).await.expect(200);
     assert_eq!(listed.json, json!({ "credentials": [credential] }));
@@ -48,8 +48,8 @@ async fn an_imported_pair_is_taken_exactly_and_never_repeated() {
     let imported = api.post(PATH, "import", &body).await.expect(201);
     assert_eq!((&imported.json["secret_key"], &imported.json["warning"]), (&Value::Null, &Value::Null));
     assert!(!imported.text.contains("0123456789abcdef"));
-    assert!(api.store.authenticate("old/Key+1%", "0123456789abcdef", api.store.now()).is_some());
-    assert!(api.store.authenticate("OLD/KEY+1%", "0123456789abcdef", api.store.now()).is_none());
+    assert!(api.store.authenticate("old/Key+1%", "0123456789abcdef").await.expect("no fault").is_some());
+    assert!(api.store.authenticate("OLD/KEY+1%", "0123456789abcdef").await.expect("no fault").is_none());
 
     assert_eq!(api.post(PATH, "import", &body).await.expect(200).json["replayed"], true);
     let other = json!({ "api_key": "old/Key+1%", "secret_key": "0123456789abcdeF" }).to_string();
@@ -73,19 +73,18 @@ async fn a_credential_is_restricted_and_freed_again() {
     let changed = api.patch(&path, limits).await.expect(200).json;
     let told = |json: &Value| (json["label"].clone(), json["cidrs"].clone(), json["expires_at"].clone());
     assert_eq!(told(&changed), (json!("b"), json!(["10.0.0.0/8"]), json!("2026-07-29T08:00:00.000000Z")));
-    let grant = |api: &Api| {
-        api.store
-            .authenticate("old/Key", "0123456789abcdef", api.store.now())
-            .map(|grant| grant.is_live(api.store.now()))
+    let is_live = async |api: &Api| {
+        let grant = api.store.authenticate("old/Key", "0123456789abcdef").await.expect("no fault");
+        grant.map(|grant| grant.is_live())
     };
-    assert_eq!(grant(&api), Some(true));
+    assert_eq!(is_live(&api).await, Some(true));
     api.sleep(3600);
-    assert_eq!(grant(&api), Some(false));
+    assert_eq!(is_live(&api).await, Some(false));
 
     assert_eq!(told(&api.patch(&path, "{}").await.expect(200).json), told(&changed));
     let freed = api.patch(&path, r#"{"label":null,"cidrs":null,"expires_at":null}"#).await.expect(200).json;
     assert_eq!(told(&freed), (Value::Null, json!([]), Value::Null));
-    assert_eq!(grant(&api), Some(true));
+    assert_eq!(is_live(&api).await, Some(true));
 }
 
 #[tokio::test]
@@ -99,8 +98,8 @@ async fn a_revoked_key_stays_revoked() {
     api.sleep(60);
     assert_eq!(api.call("DELETE", &path, &[], "").await.expect(200).json, revoked);
     assert_eq!(api.patch(&path, r#"{"expires_at":null}"#).await.expect(200).json["revoked_at"], revoked["revoked_at"]);
-    let grant = api.store.authenticate("K", "0123456789abcdef", api.store.now());
-    assert!(grant.is_none_or(|grant| !grant.is_live(api.store.now())));
+    let grant = api.store.authenticate("K", "0123456789abcdef").await.expect("no fault");
+    assert!(grant.is_none_or(|grant| !grant.is_live()));
 }
 
 #[tokio::test]

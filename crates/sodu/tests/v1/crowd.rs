@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use sodu::config::Config;
 use sodu::serve::{self, PortChoice, Running};
 use store::{Options, Store};
-use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tokio::sync::Barrier;
 
+use crate::place::Place;
 use crate::common::{START_US, options};
 use crate::described::{Exchange, check};
 
@@ -30,23 +30,24 @@ const ACCOUNTS: u64 = 10;
 pub(crate) struct Served {
     server: Running,
     store: Store,
-    _folder: TempDir,
+    _place: Place,
 }
 
 impl Served {
     pub(crate) fn new() -> Served {
-        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::new();
+        place.tell_time(START_US);
         let clock = AtomicI64::new(START_US);
         let options = Options {
             clock: Arc::new(move || Time::from_micros(clock.fetch_add(1_000, Ordering::SeqCst))),
-            ..options(&folder, Arc::default())
+            ..options(&place, Arc::default())
         };
         let store = Store::open(options).expect("a new database");
         let any_port = || "127.0.0.1:0".parse().expect("an address");
         let config =
-            Config { database: store.url().clone(), listen: any_port(), ops_listen: any_port(), ..Config::default() };
+            Config { database: store.url(), listen: any_port(), ops_listen: any_port(), ..Config::default() };
         let server = serve::start(&config, store.clone(), PortChoice::Exact).expect("a server");
-        Served { server, store, _folder: folder }
+        Served { server, store, _place: place }
     }
 
     pub(crate) fn stop(self) {

@@ -14,6 +14,8 @@ mod described;
 mod holds;
 mod malformed;
 mod operators;
+#[path = "../places/sqlite.rs"]
+mod place;
 mod refusals;
 mod settlements;
 mod shapes;

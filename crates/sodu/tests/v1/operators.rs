@@ -18,7 +18,7 @@ async fn a_token_is_shown_once() {
     let expected =
         json!({ "name": "anna", "role": "money", "created_at": "2026-07-29T07:00:00.000000Z", "token": token });
     assert_eq!(added.json, expected);
-    let login = api.store.login(token).expect("it works");
+    let login = api.store.login(token).await.expect("no fault").expect("it works");
     assert_eq!(login.actor.as_str(), "operator:anna");
 
     api.sleep(60);
@@ -28,7 +28,7 @@ async fn a_token_is_shown_once() {
         "revoked_at": "2026-07-29T07:01:00.000000Z"
     });
     assert_eq!(revoked.json, shown);
-    assert!(api.store.login(token).is_none());
+    assert!(api.store.login(token).await.expect("no fault").is_none());
     api.sleep(60);
     assert_eq!(api.call("DELETE", "/v1/operators/anna", &[], "").await.expect(200).json, shown);
     let second = add(&api, "ben", "read").await.expect(201);

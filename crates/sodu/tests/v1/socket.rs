@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicI64;
 use sodu::config::Config;
 use sodu::serve::{self, PortChoice};
 
+use crate::place::Place;
 use crate::common::{Api, START_US, store};
 
 const REQUESTS: [(&str, &str, &str, &str); 14] = [
@@ -30,11 +31,11 @@ const REQUESTS: [(&str, &str, &str, &str); 14] = [
 
 #[test]
 fn the_socket_answers_like_the_router() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let ledger = store(&folder, Arc::new(AtomicI64::new(START_US)));
+    let place = Place::new();
+    let ledger = store(&place, Arc::new(AtomicI64::new(START_US)));
     let any_port = || "127.0.0.1:0".parse().expect("an address");
     let config =
-        Config { database: ledger.url().clone(), listen: any_port(), ops_listen: any_port(), ..Config::default() };
+        Config { database: ledger.url(), listen: any_port(), ops_listen: any_port(), ..Config::default() };
     let server = serve::start(&config, ledger, PortChoice::Exact).expect("a server");
     let socket = server.bound().socket.clone();
 

@@ -25,6 +25,7 @@ mod tls;
 mod url;
 mod verify;
 
+use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -108,11 +109,17 @@ impl Postgres {
     /// Connects, makes sure of the schema, and starts to work. Blocks.
     pub(crate) fn open(url: PostgresUrl, options: &Options) -> Result<Postgres, OpenError> {
         let runtime = runtime()?;
-        let connector = Connector::new(url.clone()).map_err(OpenError::Io)?;
-        let created = runtime.block_on(async {
-            let session = connector.session().await.map_err(|error| OpenError::Io(error.to_string()))?;
-            schema::ready(&session, options.create).await
-        })?;
+        let (connector, create) = (Connector::new(url.clone()).map_err(OpenError::Io)?, options.create);
+        let (connector, created) = waited(runtime.handle(), async move {
+            let session = connector.session().await.map_err(|error| OpenError::Io(error.to_string()));
+            let created = match session {
+                Ok(session) => schema::ready(&session, create).await,
+                Err(error) => Err(error),
+            };
+            (connector, created)
+        })
+        .ok_or_else(|| OpenError::Io("the threads for PostgreSQL ended".into()))?;
+        let created = created?;
         let pool = Pool::new(connector, options.connections_max.saturating_sub(TAKEN).max(1));
         let refusal_us = i64::from(options.refusal_days).saturating_mul(MICROS_A_DAY);
         let shared = Arc::new(Shared::new(pool, refusal_us, options.refusals_per_second, url.gathers()));
@@ -153,12 +160,11 @@ impl Postgres {
         against: Against,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<VerifyReport, OpenError> {
-        let connector = Connector::new(url.clone()).map_err(OpenError::Io)?;
-        let verified = runtime()?.block_on(async {
-            let session = connector.session().await?;
-            verify::verify(&session, against, progress).await
-        });
-        verified.map_err(|error: Error| OpenError::Io(error.to_string()))
+        let (runtime, connector) = (runtime()?, Connector::new(url.clone()).map_err(OpenError::Io)?);
+        let session = async move { connector.session().await };
+        let verified = verified(runtime.handle(), session, against, progress);
+        runtime.shutdown_background();
+        verified.map_err(|error| OpenError::Io(error.to_string()))
     }
 
     pub(crate) fn in_request(&self, request_id: RequestId) -> Postgres {
@@ -191,9 +197,8 @@ impl Postgres {
         self.inner.closing.send_replace(true);
         let working = std::mem::take(&mut *lock(&self.inner.working));
         let Some(runtime) = lock(&self.inner.runtime).take() else { return };
-        let all = async { tokio::time::timeout(END_MAX, futures_util::future::join_all(working)).await };
-        let ended = runtime.block_on(all);
-        if ended.is_err() {
+        let all = async { tokio::time::timeout(END_MAX, futures_util::future::join_all(working)).await.is_ok() };
+        if waited(runtime.handle(), all) != Some(true) {
             tracing::warn!("what was under way when the store closed was left to the database");
         }
         self.inner.shared.pool.close();
@@ -437,19 +442,24 @@ impl Postgres {
         against: Against,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<VerifyReport, Fault> {
-        let shared = &self.inner.shared;
-        let verified = self.inner.handle.block_on(async {
-            let session = shared.pool.connector().session().await?;
-            verify::verify(&session, against, progress).await
-        });
-        verified.map_err(|error| unread(&error))
+        if self.is_closed() {
+            return Err(Fault::Stopping);
+        }
+        let shared = Arc::clone(&self.inner.shared);
+        let session = async move { shared.pool.connector().session().await };
+        verified(&self.inner.handle, session, against, progress).map_err(|error| unread(&error))
     }
 
     fn wait<T: Send + 'static>(
         &self,
         work: impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Error>> + Send + Sync + 'static,
     ) -> Result<T, Fault> {
-        self.inner.handle.block_on(self.read(work))
+        if self.is_closed() {
+            return Err(Fault::Stopping);
+        }
+        let shared = Arc::clone(&self.inner.shared);
+        let read = waited(&self.inner.handle, async move { shared.pool.read(work).await });
+        read.unwrap_or_else(|| Err(Error::Unreachable("the store is closed".into()))).map_err(|error| unread(&error))
     }
 
     /// On the node's own threads, which have the timers that it needs.
@@ -482,6 +492,34 @@ impl Drop for Inner {
 fn runtime() -> Result<Runtime, OpenError> {
     let built = Builder::new_multi_thread().worker_threads(2).thread_name("postgres").enable_all().build();
     built.map_err(|error| OpenError::Io(format!("cannot start the threads for PostgreSQL: {error}")))
+}
+
+/// Waits, on any thread, for what the node's own threads do; `None` where they ended without it.
+fn waited<T: Send + 'static>(handle: &Handle, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    let (done, waits) = std::sync::mpsc::channel();
+    // Nobody else waits for it: where the send fails, this thread is gone.
+    handle.spawn(async move { done.send(work.await).unwrap_or_default() });
+    waits.recv().ok()
+}
+
+/// Verifies on the node's own threads, and tells of the progress on this one.
+fn verified(
+    handle: &Handle,
+    session: impl Future<Output = Result<Session, Error>> + Send + 'static,
+    against: Against,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<VerifyReport, Error> {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (done, report) = std::sync::mpsc::channel();
+    handle.spawn(async move {
+        let verified = async {
+            let mut progress = move |at| tell.send(at).unwrap_or_default();
+            verify::verify(&session.await?, against, &mut progress).await
+        };
+        done.send(verified.await).unwrap_or_default();
+    });
+    told.iter().for_each(progress);
+    report.recv().unwrap_or_else(|_| Err(Error::Unreachable("the store is closed".into())))
 }
 
 fn unread(error: &Error) -> Fault {

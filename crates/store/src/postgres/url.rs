@@ -56,8 +56,12 @@ impl PostgresUrl {
         if config.get_dbname().is_none_or(str::is_empty) || config.get_user().is_none_or(str::is_empty) {
             return Err("the database URL lacks a user or a database: write postgres://USER@HOST/DATABASE".into());
         }
-        if config.get_hosts().is_empty() {
-            return Err("the database URL names no host: write postgres://USER@HOST/DATABASE".into());
+        // A host with an @ in it is the end of a password that was not encoded, and would be shown as what it is not.
+        let is_name = |host: &Host| !matches!(host, Host::Tcp(name) if name.contains('@'));
+        if config.get_hosts().is_empty() || !config.get_hosts().iter().all(is_name) {
+            return Err("the database URL names no host: write postgres://USER@HOST/DATABASE, with letters such as @ \
+                        or / in a password percent-encoded"
+                .into());
         }
         let is_near = config.get_hosts().iter().all(is_near);
         let protection = match own.sslmode.as_deref() {
@@ -218,10 +222,10 @@ mod tests {
                 assert_eq!(shown, "postgres://sodu@db:5432/ledger");
             }
         }
-        for bad in ["postgres://sodu:hu/sh@db/ledger", "postgres://sodu:hush@db", "postgres://sodu:hush@db/x?sslmode=allow"]
-        {
-            let error = PostgresUrl::parse(bad).expect_err("no URL of a ledger");
-            assert!(!error.contains("hush") && !error.contains("hu/sh"), "{error}");
+        let bad = ["sodu:hu@sh@db/ledger", "sodu:hush@db", "sodu:hush@db/x?sslmode=allow", "sodu:hush@db:hush/x", "hush"];
+        for bad in bad {
+            let error = PostgresUrl::parse(&format!("postgres://{bad}")).expect_err("no URL of a ledger");
+            assert!(!error.contains("hu"), "{error}");
         }
     }
 

@@ -51,7 +51,7 @@ const AUDIT: &str = "SELECT count(*)::int8, coalesce(max(id), 0)::int8 FROM audi
 pub(super) async fn verify(
     session: &Session,
     against: Against,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<VerifyReport, Error> {
     let mut proof = Proof { against: against.into_links(), links: Links::new(), entries: 0, findings: Vec::new() };
     let total = count(session, COUNT).await?;

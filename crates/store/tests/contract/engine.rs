@@ -11,6 +11,9 @@ use crate::bench::{Bench, options};
 /// How far back a clock may jump, at most.
 pub(crate) const EARLIEST_JUMP_US: i64 = -20_000_000;
 
+/// How many runs of the model.
+pub(crate) const MODEL_CASES: u32 = 32;
+
 /// What the database says to whoever would change the audit trail.
 pub(crate) const AUDIT_IS_IMMUTABLE: &str = "the audit trail is immutable";
 

@@ -255,7 +255,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 500, ..ProptestConfig::with_cases(32) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 500, ..ProptestConfig::with_cases(engine::MODEL_CASES) })]
 
     #[test]
     fn store_and_model_agree_through_clocks_keys_and_restarts(ops in prop::collection::vec(op(), 20..=60)) {

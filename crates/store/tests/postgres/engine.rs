@@ -12,6 +12,9 @@ pub(crate) use crate::cluster::Shell;
 /// the model does.
 pub(crate) const EARLIEST_JUMP_US: i64 = 0;
 
+/// How many runs of the model: each of their many small commits waits for a sync.
+pub(crate) const MODEL_CASES: u32 = 12;
+
 /// What the database says to whoever would change the audit trail.
 pub(crate) const AUDIT_IS_IMMUTABLE: &str = "permission denied for table audit";
 
