@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledger::{AccountId, Command};
 use serde_json::Value;
@@ -83,12 +84,14 @@ enum Failure {
 /// Makes a change, as often as it takes within its time.
 pub(super) async fn make<C: Change>(shared: &Shared, change: &C) -> Result<C::Done, ChangeError> {
     let deadline = Instant::now() + change.time_limit();
+    let is_committing = AtomicBool::new(false);
     let mut is_unknown = false;
     loop {
-        let attempt = shared.pool.with(|session| attempt(shared, session, change));
+        let attempt = shared.pool.with(|session| attempt(shared, session, change, &is_committing));
+        let attempted = timeout_at(deadline, attempt).await;
+        is_unknown |= attempted.is_err() && is_committing.load(Ordering::Relaxed);
         let fault = if is_unknown { Fault::OutcomeUnknown } else { Fault::Unavailable };
-        // Whatever is cut off here may be in its commit.
-        let Ok(attempted) = timeout_at(deadline, attempt).await else { return Err(Fault::OutcomeUnknown.into()) };
+        let Ok(attempted) = attempted else { return Err(fault.into()) };
         match attempted.unwrap_or_else(|error| Err(Failure::Before(error))) {
             Ok(done) => return done,
             Err(Failure::Unknown(error)) => {
@@ -113,8 +116,13 @@ pub(super) async fn make<C: Change>(shared: &Shared, change: &C) -> Result<C::Do
 
 type Attempted<T> = Result<Result<T, ChangeError>, Failure>;
 
-async fn attempt<C: Change>(shared: &Shared, session: Session, change: &C) -> (Attempted<C::Done>, Option<Session>) {
-    let (result, is_open) = transact(shared, &session, change).await;
+async fn attempt<C: Change>(
+    shared: &Shared,
+    session: Session,
+    change: &C,
+    is_committing: &AtomicBool,
+) -> (Attempted<C::Done>, Option<Session>) {
+    let (result, is_open) = transact(shared, &session, change, is_committing).await;
     let is_kept = match &result {
         Err(Failure::Unknown(_)) => false,
         Err(Failure::Before(error)) if error.is_lost() => false,
@@ -124,7 +132,12 @@ async fn attempt<C: Change>(shared: &Shared, session: Session, change: &C) -> (A
 }
 
 /// The transaction, and whether it is still open.
-async fn transact<C: Change>(shared: &Shared, session: &Session, change: &C) -> (Attempted<C::Done>, bool) {
+async fn transact<C: Change>(
+    shared: &Shared,
+    session: &Session,
+    change: &C,
+    is_committing: &AtomicBool,
+) -> (Attempted<C::Done>, bool) {
     let decided = async {
         let accounts = change.accounts();
         let mut batch = if accounts.is_empty() {
@@ -147,13 +160,18 @@ async fn transact<C: Change>(shared: &Shared, session: &Session, change: &C) -> 
     match decided.await {
         Err(error) => (Err(Failure::Before(error)), true),
         Ok((Err(error), _)) => (Ok(Err(error)), true),
-        Ok((Ok(done), mut batch)) => match batch.commit(session).await {
-            Commit::Done => {
-                shared.is_well();
-                (Ok(Ok(done)), false)
+        Ok((Ok(done), mut batch)) => {
+            is_committing.store(true, Ordering::Relaxed);
+            let commit = batch.commit(session).await;
+            is_committing.store(false, Ordering::Relaxed);
+            match commit {
+                Commit::Done => {
+                    shared.is_well();
+                    (Ok(Ok(done)), false)
+                }
+                Commit::Refused(error) => (Err(Failure::Before(error)), true),
+                Commit::Unknown(error) => (Err(Failure::Unknown(error)), false),
             }
-            Commit::Refused(error) => (Err(Failure::Before(error)), true),
-            Commit::Unknown(error) => (Err(Failure::Unknown(error)), false),
-        },
+        }
     }
 }

@@ -107,7 +107,11 @@ impl Lane {
         let deadline = since + TIME_LIMIT;
         let mut before: Option<All> = None;
         loop {
-            let failure = match timeout_at(deadline, self.attempt(&jobs, &mut before)).await {
+            // A server that turns everyone away at once leaves no time in which the limit below could be noticed.
+            if Instant::now() >= deadline {
+                return self.out_of_time(jobs, before.is_some());
+            }
+            let failure = match timeout_at(deadline, self.attempt(&jobs, before.as_ref())).await {
                 Ok(Ok(all)) => {
                     jobs.into_iter().zip(all).for_each(|(job, decided)| job.tell(Ok(decided)));
                     return;
@@ -131,6 +135,11 @@ impl Lane {
                     if jobs.is_empty() {
                         return;
                     }
+                }
+                // Nothing of this attempt happened, but nobody knows of the one before yet.
+                Failure::Other(error) if before.is_some() => {
+                    tracing::error!(%error, "a commit's outcome cannot be found out yet; trying on");
+                    sleep(PAUSE).await;
                 }
                 Failure::Other(error) => {
                     tracing::error!(%error, "a transaction failed; nothing of it happened");
@@ -157,7 +166,7 @@ impl Lane {
 
     /// One transaction from its first statement to its last. `before` is what an earlier one had decided when its
     /// commit got no answer; once the accounts are locked again, it is known whether it happened.
-    async fn attempt(&mut self, jobs: &[Job], before: &mut Option<All>) -> Result<All, Failure> {
+    async fn attempt(&mut self, jobs: &[Job], before: Option<&All>) -> Result<All, Failure> {
         let session = match self.session.take().filter(|session| !session.client.is_closed()) {
             Some(session) => session,
             None => self.shared.pool.connector().session().await.map_err(Failure::Lost)?,
@@ -178,8 +187,8 @@ impl Lane {
             Ok(decided) => decided,
             Err(error) => return Err(self.ended(session, error).await),
         };
-        if let Some(before) = before.take() {
-            decided.iter_mut().flatten().zip(before.into_iter().flatten()).for_each(|(now, then)| is_ours(now, then));
+        if let Some(before) = before {
+            decided.iter_mut().flatten().zip(before.iter().flatten()).for_each(|(now, then)| is_ours(now, then));
         }
         self.committing = Some(decided);
         let commit = batch.commit(&session).await;
@@ -238,7 +247,7 @@ impl Lane {
 }
 
 /// What an earlier attempt had decided and is found now is that attempt's own outcome, and no replay.
-fn is_ours(now: &mut Decided, then: Decided) {
+fn is_ours(now: &mut Decided, then: &Decided) {
     match (&mut *now, then) {
         (Ok(now), Ok(then)) if now.replayed && !then.replayed && now.entry == then.entry => now.replayed = false,
         (Err(now), Err(then)) if then.replayed_from.is_none() && now.refusal == then.refusal => {

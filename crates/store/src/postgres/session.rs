@@ -31,7 +31,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// timeout; no statement waits for ever; and a server whose default would acknowledge what is not durable is overruled.
 const SETTINGS: &str = "SET search_path = sodu, pg_catalog; SET default_transaction_isolation = 'read committed'; \
     SET client_min_messages = warning; SET idle_in_transaction_session_timeout = '4s'; SET statement_timeout = '4s'; \
-    SET lock_timeout = '3s'; SET default_transaction_read_only = off; \
+    SET lock_timeout = '1s'; SET default_transaction_read_only = off; \
     SELECT set_config('synchronous_commit', 'on', false) \
     WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
 

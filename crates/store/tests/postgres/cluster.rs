@@ -8,12 +8,14 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
@@ -27,7 +29,7 @@ const SETTINGS: &str = "shared_buffers = 32MB\nmax_connections = 200\nmax_wal_si
 /// A running server.
 pub(crate) struct Cluster {
     folder: PathBuf,
-    pub(crate) port: u16,
+    port: u16,
 }
 
 /// The server that all tests of this process share.
@@ -58,10 +60,8 @@ impl Cluster {
             let place = format!("listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\n", folder.display());
             let mut conf = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).expect("its settings");
             conf.write_all(format!("{SETTINGS}{place}").as_bytes()).expect("settings");
-            let mut server = plain_user(is_root, &bin.join("postgres"));
-            guard(server.arg("-D").arg(&data), &folder);
-            if answers(&folder, port) {
-                let cluster = Cluster { folder, port };
+            let cluster = Cluster { folder: folder.clone(), port };
+            if cluster.serve() {
                 cluster.run("postgres", "CREATE ROLE sodu LOGIN");
                 return cluster;
             }
@@ -69,9 +69,28 @@ impl Cluster {
         panic!("PostgreSQL did not start on port {port}; see {}", folder.join("log").display());
     }
 
-    /// Where its Unix socket and its log lie.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+    /// Starts the server; false where it does not take connections before long.
+    pub(crate) fn serve(&self) -> bool {
+        let mut server = plain_user(rustix::process::geteuid().is_root(), &programs().join("postgres"));
+        guard(server.arg("-D").arg(self.folder.join("data")), &self.folder);
+        answers(&self.folder, self.port)
+    }
+
+    /// Ends the server as a power cut would: at once, with no chance to write anything.
+    pub(crate) fn kill(&self) {
+        let pid = Pid::from_raw(self.pid()).expect("a pid");
+        kill_process(pid, Signal::QUIT).expect("it runs");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let is_up = || UnixStream::connect(self.socket()).is_ok();
+        while is_up() || (self.folder.join("data/postmaster.pid").exists() && test_kill_process(pid).is_ok()) {
+            assert!(Instant::now() < deadline, "the server does not end");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    /// Its Unix socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join(format!(".s.PGSQL.{}", self.port))
     }
 
     /// The URL of one of its databases for that user, by the Unix socket.
@@ -93,8 +112,7 @@ impl Cluster {
         Shell::open(&self.url("admin", database)).run(sql);
     }
 
-    /// The process that takes connections.
-    pub(crate) fn pid(&self) -> i32 {
+    fn pid(&self) -> i32 {
         let text = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("its pid");
         text.lines().next().and_then(|pid| pid.trim().parse().ok()).expect("a pid")
     }
@@ -125,7 +143,7 @@ fn plain_user(is_root: bool, program: &Path) -> Command {
 /// is killed; then it stops the server by its pid and removes the folder.
 fn guard(server: &Command, folder: &Path) {
     static PIPES: std::sync::Mutex<Vec<(Child, ChildStdin)>> = std::sync::Mutex::new(Vec::new());
-    let script = "folder=$1; shift; \"$@\" >\"$folder/log\" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill -INT $pid; \
+    let script = "folder=$1; shift; \"$@\" >\"$folder/log\" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill -INT $pid 2>/dev/null; \
                   wait $pid; rm -rf \"$folder\"";
     let mut shell = Command::new("sh");
     shell.args(["-c", script, "guard"]).arg(folder).arg(server.get_program()).args(server.get_args());

@@ -45,6 +45,11 @@ impl Place {
         url(&self.database)
     }
 
+    /// The name of its database.
+    pub(crate) fn database(&self) -> &str {
+        &self.database
+    }
+
     /// The database's own clock is what counts.
     pub(crate) fn tell_time(&self, micros: i64) {
         self.admin.number(&format!("SELECT setval('test_clock', {micros})"));

@@ -16,6 +16,7 @@ mod credentials;
 #[path = "../../../ledger/tests/rules/draw.rs"]
 mod draw;
 mod engine;
+mod faults;
 #[path = "../contract/holds.rs"]
 mod holds;
 #[path = "../contract/model.rs"]
@@ -30,5 +31,8 @@ mod operators;
 mod refunds;
 #[path = "../contract/refusals.rs"]
 mod refusals;
+mod nodes;
+mod proxy;
 #[path = "../contract/transfers.rs"]
 mod transfers;
+mod verify;
