@@ -10,7 +10,7 @@ use ledger::Time;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use crate::{SqliteUrl, Progress, VerifyReport, own, rows, schema, verify};
+use crate::{Progress, SqliteUrl, VerifyReport, own, rows, schema, verify};
 
 /// How many pages are copied between two reports of progress.
 const STEP_PAGES: i32 = 2048;

@@ -387,10 +387,10 @@ impl Store {
     pub fn backup(&self, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), String> {
         match self {
             Store::Sqlite(sqlite) => sqlite.backup(to, progress),
-            Store::Postgres(_) => {
-                Err("a PostgreSQL database is backed up with its own tools: pg_basebackup with archived WAL, or pg_dump"
-                    .into())
-            }
+            Store::Postgres(_) => Err(
+                "a PostgreSQL database is backed up with its own tools: pg_basebackup with archived WAL, or pg_dump"
+                    .into(),
+            ),
         }
     }
 }

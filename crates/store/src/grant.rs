@@ -23,12 +23,7 @@ pub struct Grant<'a> {
 /// Where the credential is known from.
 pub(crate) enum Known<'a> {
     /// This process's memory.
-    Memory {
-        slot: u32,
-        credential: &'a CredentialSlot,
-        limits: Option<Guard<Arc<Limits>>>,
-        shared: &'a Shared,
-    },
+    Memory { slot: u32, credential: &'a CredentialSlot, limits: Option<Guard<Arc<Limits>>>, shared: &'a Shared },
     /// The database, just now.
     Database { limits: Limits, used: Used<'a> },
 }

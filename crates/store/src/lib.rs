@@ -53,8 +53,8 @@ pub use engine::{Store, inspect, restore};
 pub use grant::Grant;
 pub use import::{Imported, ImportedAccount, ImportedCredential};
 pub use operators::{Login, NewOperator, Operator, OperatorName, Role};
-pub use settings::settings_version;
 pub use postgres::{Postgres, PostgresUrl};
+pub use settings::settings_version;
 pub use store::Sqlite;
 pub use totals::Totals;
 pub use types::{

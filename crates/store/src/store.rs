@@ -23,7 +23,7 @@ use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
 use crate::writer::{self, Desk, Writer};
 use crate::{
-    AccountNow, Against, SqliteUrl, Fault, Grant, OpenError, Options, Page, RequestId, Stats, backup, load, rows,
+    AccountNow, Against, Fault, Grant, OpenError, Options, Page, RequestId, SqliteUrl, Stats, backup, load, rows,
     schema,
 };
 

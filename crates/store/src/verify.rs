@@ -17,7 +17,7 @@ use crate::keys::Runs;
 use crate::links::{self, Links};
 use crate::rows::{self, Stored};
 use crate::settlement::{self, Settlement};
-use crate::{SqliteUrl, OpenError, audit, load, own, schema, statement};
+use crate::{OpenError, SqliteUrl, audit, load, own, schema, statement};
 use records::Records;
 
 /// How many rows one read transaction takes.

@@ -57,7 +57,8 @@ pub(crate) fn path(config: &Config) -> PathBuf {
 fn own_folder() -> PathBuf {
     let named = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
     let is_root = rustix::process::getuid().is_root();
-    let data = || default_database().as_file().and_then(|file| file.path.parent()).map_or("/run".into(), Path::to_owned);
+    let data =
+        || default_database().as_file().and_then(|file| file.path.parent()).map_or("/run".into(), Path::to_owned);
     named.unwrap_or_else(|| if is_root { "/run".into() } else { data() })
 }
 

@@ -37,7 +37,8 @@ pub(super) async fn add(
 /// `GET /v1/currencies`: all of them, in the order in which they were added.
 pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Value>, Problem> {
     Query::read(&uri, &[])?;
-    let currencies: Vec<Value> = api.store.currencies().await.map_err(refused::of_fault)?.into_iter().map(shown).collect();
+    let currencies: Vec<Value> =
+        api.store.currencies().await.map_err(refused::of_fault)?.into_iter().map(shown).collect();
     Ok(Json(json!({ "currencies": currencies })))
 }
 

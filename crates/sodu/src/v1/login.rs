@@ -10,8 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use store::{Role, Store};
 
-use super::{Caller, refused};
 use super::problem::{Problem, Slug};
+use super::{Caller, refused};
 
 /// Lets no request in whose caller nobody knows, whatever its route.
 pub(super) async fn known_caller(store: &Store, request: &mut Request) -> Result<(), Problem> {

@@ -8,8 +8,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::engine;
+
 pub(crate) struct Sodu {
     pub(crate) folder: TempDir,
+    database: String,
 }
 
 /// How a command ended.
@@ -21,7 +24,9 @@ pub(crate) struct Ended {
 
 impl Sodu {
     pub(crate) fn new() -> Sodu {
-        Sodu { folder: tempfile::tempdir().expect("a folder") }
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = engine::database(folder.path());
+        Sodu { folder, database }
     }
 
     /// With account 9999, "Công ty ABC", and 36693 on it.
@@ -37,7 +42,7 @@ impl Sodu {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("sqlite:{}", self.path("sodu.db").display())
+        self.database.clone()
     }
 
     /// The binary, cut off from this process's settings, in a zone of its own and with the test's database.
@@ -74,6 +79,7 @@ pub(crate) fn program(folder: &Path) -> Command {
     command.env_clear().current_dir(folder).stdin(Stdio::null());
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("HOME", folder).env("TMPDIR", folder).env("TZ", "Asia/Ho_Chi_Minh");
+    command.env("XDG_RUNTIME_DIR", folder);
     command
 }
 

@@ -15,18 +15,17 @@ use crate::place::Place;
 /// Why a server with these settings does not start on a new ledger.
 fn refusal(adjust: impl FnOnce(&mut Config)) -> String {
     let place = Place::new();
-    let mut config = Config {
-        database: place.url(),
-        listen: any_port(),
-        ops_listen: any_port(),
-        ..Config::default()
-    };
+    let mut config = Config { database: place.url(), listen: any_port(), ops_listen: any_port(), ..Config::default() };
     adjust(&mut config);
     let store = open(&config.database, &Arc::new(AtomicI64::new(0)));
     let error = start(&config, store.clone(), PortChoice::Exact).err().expect("an error");
     store.close();
     let files = std::fs::read_dir(place.path()).expect("its folder").flatten().map(|file| file.path());
-    assert_eq!(files.filter(|file| file.extension().is_some_and(|end| end == "sock")).count(), 0, "nothing is left behind");
+    assert_eq!(
+        files.filter(|file| file.extension().is_some_and(|end| end == "sock")).count(),
+        0,
+        "nothing is left behind"
+    );
     format!("{error:#}")
 }
 

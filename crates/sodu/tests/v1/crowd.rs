@@ -18,9 +18,9 @@ use store::{Options, Store};
 use tokio::net::UnixStream;
 use tokio::sync::Barrier;
 
-use crate::place::Place;
 use crate::common::{START_US, options};
 use crate::described::{Exchange, check};
+use crate::place::Place;
 
 const CALLERS: u64 = 64;
 const COMMANDS: u64 = 10_000;
@@ -44,8 +44,7 @@ impl Served {
         };
         let store = Store::open(options).expect("a new database");
         let any_port = || "127.0.0.1:0".parse().expect("an address");
-        let config =
-            Config { database: store.url(), listen: any_port(), ops_listen: any_port(), ..Config::default() };
+        let config = Config { database: store.url(), listen: any_port(), ops_listen: any_port(), ..Config::default() };
         let server = serve::start(&config, store.clone(), PortChoice::Exact).expect("a server");
         Served { server, store, _place: place }
     }

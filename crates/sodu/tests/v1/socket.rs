@@ -9,8 +9,8 @@ use std::sync::atomic::AtomicI64;
 use sodu::config::Config;
 use sodu::serve::{self, PortChoice};
 
-use crate::place::Place;
 use crate::common::{Api, START_US, store};
+use crate::place::Place;
 
 const REQUESTS: [(&str, &str, &str, &str); 14] = [
     ("POST", "/v1/accounts", "o", r#"{"id":7,"name":"Seven","credit_limit":"10"}"#),
@@ -34,8 +34,7 @@ fn the_socket_answers_like_the_router() {
     let place = Place::new();
     let ledger = store(&place, Arc::new(AtomicI64::new(START_US)));
     let any_port = || "127.0.0.1:0".parse().expect("an address");
-    let config =
-        Config { database: ledger.url(), listen: any_port(), ops_listen: any_port(), ..Config::default() };
+    let config = Config { database: ledger.url(), listen: any_port(), ops_listen: any_port(), ..Config::default() };
     let server = serve::start(&config, ledger, PortChoice::Exact).expect("a server");
     let socket = server.bound().socket.clone();
 

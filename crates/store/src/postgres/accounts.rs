@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ledger::{
-    Account, AccountId, Amount, Command, Facts, Key, Minor, Movement, Reason, Reference, Verdict, decide,
-};
+use ledger::{Account, AccountId, Amount, Command, Facts, Key, Minor, Movement, Reason, Reference, Verdict, decide};
 use serde_json::{Map, Value, json};
 
 use super::batch::{Draft, Found};

@@ -109,6 +109,7 @@ async fn write_uses(shared: &Shared, session: &Session) -> Result<(), Error> {
     if uses.is_empty() {
         return Ok(());
     }
-    let (ids, times): (Vec<i64>, Vec<i64>) = uses.into_iter().map(|(id, used): (i64, Time)| (id, used.micros())).unzip();
+    let (ids, times): (Vec<i64>, Vec<i64>) =
+        uses.into_iter().map(|(id, used): (i64, Time)| (id, used.micros())).unzip();
     session.execute(USES, &[&ids, &times]).await.map(drop)
 }

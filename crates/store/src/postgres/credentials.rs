@@ -19,11 +19,8 @@ macro_rules! credential_columns {
     };
 }
 
-const UNDER_KEY: &str = concat!(
-    "SELECT ",
-    credential_columns!(),
-    ", digest FROM credentials WHERE account = $1 AND idempotency_key = $2"
-);
+const UNDER_KEY: &str =
+    concat!("SELECT ", credential_columns!(), ", digest FROM credentials WHERE account = $1 AND idempotency_key = $2");
 
 const FIND: &str = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE api_key = $1");
 
@@ -32,8 +29,7 @@ const OF_ACCOUNT: &str = concat!("SELECT ", credential_columns!(), " FROM creden
 const INSERT: &str = "INSERT INTO credentials (account, digest, cidrs, expires_at, api_key, label, created_at, \
     idempotency_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
-const UPDATE: &str =
-    "UPDATE credentials SET label = $2, cidrs = $3, expires_at = $4, revoked_at = $5 WHERE id = $1";
+const UPDATE: &str = "UPDATE credentials SET label = $2, cidrs = $3, expires_at = $4, revoked_at = $5 WHERE id = $1";
 
 /// A credential to be kept.
 pub(super) struct Add {

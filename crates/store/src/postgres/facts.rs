@@ -225,14 +225,14 @@ impl Batch {
                     left: rows::figure_at(row, ENTRY_LEN)?,
                     expires_at: Time::from_micros(row.try_get(ENTRY_LEN + 1)?),
                 }),
-                None => ended(row).ok_or_else(|| {
-                    Error::Damage(format!("account {id}: nothing says what ended hold {number}"))
-                })?,
+                None => ended(row)
+                    .ok_or_else(|| Error::Damage(format!("account {id}: nothing says what ended hold {number}")))?,
             },
             Kind::Charge | Kind::Capture => {
                 let given = row.try_get::<_, Option<i64>>(ENTRY_LEN + 4)?.unwrap_or(0);
-                let refunded = Minor::new(given)
-                    .ok_or_else(|| Error::Damage(format!("account {id}: the refunds of entry {number} are no figure")))?;
+                let refunded = Minor::new(given).ok_or_else(|| {
+                    Error::Damage(format!("account {id}: the refunds of entry {number} are no figure"))
+                })?;
                 Known::Spent { amount: entry.amount, refunded }
             }
             Kind::Open

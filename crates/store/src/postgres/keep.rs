@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::batch::{Batch, Burnt, Draft, Made, Noted};
 use super::rows;
 use super::session::{Error, MARK, Session, in_order, unproven};
-use crate::rows::{metadata_json, number};
 use crate::RequestId;
+use crate::rows::{metadata_json, number};
 
 const ENTRIES: &str = "INSERT INTO entries SELECT * FROM unnest($1::int4[], $2::int8[], $3::int2[], $4::int8[], $5::int8[], \
     $6::int8[], $7::int8[], $8::int2[], $9::int8[], $10::int8[], $11::int8[], $12::int4[], $13::int8[], $14::text[], \

@@ -437,11 +437,7 @@ impl Postgres {
         self.wait(move |session| Box::pin(statement::totals(session, at)))
     }
 
-    pub(crate) fn verify(
-        &self,
-        against: Against,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<VerifyReport, Fault> {
+    pub(crate) fn verify(&self, against: Against, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, Fault> {
         if self.is_closed() {
             return Err(Fault::Stopping);
         }

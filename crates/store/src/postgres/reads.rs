@@ -49,11 +49,17 @@ const CREDENTIALS: &str = concat!(
     "WHERE k.api_key = ANY($1)"
 );
 
-const LOGINS: &str = "SELECT token_digest, name, role FROM operators WHERE token_digest = ANY($1) AND revoked_at IS NULL";
+const LOGINS: &str =
+    "SELECT token_digest, name, role FROM operators WHERE token_digest = ANY($1) AND revoked_at IS NULL";
 
 /// All accounts whose balance is a metric of its own.
-pub(super) const METERED: &str =
-    concat!("SELECT ", account_columns!(), ", t.now, ended.due FROM accounts a", live!(), "WHERE a.metered ORDER BY a.id");
+pub(super) const METERED: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    ", t.now, ended.due FROM accounts a",
+    live!(),
+    "WHERE a.metered ORDER BY a.id"
+);
 
 /// A credential whose key and secret were right.
 #[derive(Clone)]
@@ -230,7 +236,9 @@ impl Question {
     fn told(self, found: Option<&Found>) {
         let found = found.ok_or(Fault::Unavailable);
         let is_heard = match self {
-            Question::Account { id, answer } => answer.send(found.map(|found| found.accounts.get(&id).copied())).is_ok(),
+            Question::Account { id, answer } => {
+                answer.send(found.map(|found| found.accounts.get(&id).copied())).is_ok()
+            }
             Question::Credential { api_key, digest, answer } => {
                 answer.send(found.map(|found| found.credential(&api_key, &digest))).is_ok()
             }

@@ -88,8 +88,8 @@ pub(super) fn entry(row: &Row) -> Result<Entry, Error> {
 /// Reads the columns of [`account_columns`] from `first` on as the rules want them.
 pub(super) fn account(row: &Row, first: usize) -> Result<Account, Error> {
     let now = account_now(row, first)?;
-    let hash = hash(row.try_get(first + 12)?)
-        .ok_or_else(|| Error::Damage(format!("account {}: hash is not one", now.id)))?;
+    let hash =
+        hash(row.try_get(first + 12)?).ok_or_else(|| Error::Damage(format!("account {}: hash is not one", now.id)))?;
     Ok(Account {
         id: now.id,
         currency: now.currency,
@@ -125,7 +125,8 @@ pub(super) fn account_now(row: &Row, first: usize) -> Result<AccountNow, Error> 
 pub(super) fn currency(row: &Row, first: usize) -> Result<Currency, Error> {
     let code: &str = row.try_get(first)?;
     let small = |column: usize| -> Result<u8, Error> {
-        u8::try_from(row.try_get::<_, i16>(column)?).map_err(|_| Error::Damage(format!("currency {code}: out of range")))
+        u8::try_from(row.try_get::<_, i16>(column)?)
+            .map_err(|_| Error::Damage(format!("currency {code}: out of range")))
     };
     Currency::new(code, small(first + 1)?, small(first + 2)?)
         .map_err(|error| Error::Damage(format!("currency {code}: {error}")))

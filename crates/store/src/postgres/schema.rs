@@ -35,10 +35,15 @@ async fn made(session: &Session, create: bool) -> Result<bool, OpenError> {
     let said = |error: Error| OpenError::Io(error.to_string());
     let encoding = text(session, "SELECT current_setting('server_encoding')").await.map_err(said)?;
     if encoding != "UTF8" {
-        return Err(OpenError::Io(format!("its encoding is {encoding} and must be UTF8: create it with ENCODING 'UTF8'")));
+        return Err(OpenError::Io(format!(
+            "its encoding is {encoding} and must be UTF8: create it with ENCODING 'UTF8'"
+        )));
     }
-    let tables = text(session, "SELECT count(*)::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-                                WHERE n.nspname = 'sodu'");
+    let tables = text(
+        session,
+        "SELECT count(*)::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                                WHERE n.nspname = 'sodu'",
+    );
     if tables.await.map_err(said)? == "0" {
         if !create {
             return Err(OpenError::Missing);

@@ -71,9 +71,15 @@ impl Error {
             Error::Db(error) => match error.code() {
                 // Class 08: connection exceptions; 57P: the server shuts down; 25006: it became a standby.
                 Some(code) => {
-                    code.code().starts_with("08") || code.code().starts_with("57P") || code.code() == "25006" || code.code() == "25P03"
+                    code.code().starts_with("08")
+                        || code.code().starts_with("57P")
+                        || code.code() == "25006"
+                        || code.code() == "25P03"
                 }
-                None => error.is_closed() || std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>()),
+                None => {
+                    error.is_closed()
+                        || std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>())
+                }
             },
             Error::Unreachable(_) => true,
             Error::Damage(_) => false,
@@ -237,7 +243,9 @@ impl Session {
 /// Has statements carried out in their order, all of them sent before the first answer.
 ///
 /// Where one cannot even be sent, those behind it are not sent either: a COMMIT never follows a write that is missing.
-pub(super) async fn in_order<T>(mut sent: Vec<BoxFuture<'_, Result<T, Error>>>) -> Result<Vec<Result<T, Error>>, Error> {
+pub(super) async fn in_order<T>(
+    mut sent: Vec<BoxFuture<'_, Result<T, Error>>>,
+) -> Result<Vec<Result<T, Error>>, Error> {
     let mut answers: Vec<Option<Result<T, Error>>> = Vec::new();
     answers.resize_with(sent.len(), || None);
     let mut is_first_look = true;

@@ -88,7 +88,8 @@ impl Settlement {
 
     /// The numbers of holds in which the table of open holds differs from what is open here.
     pub(super) fn differences(&self, table: &BTreeMap<u64, Hold>) -> Vec<u64> {
-        let missing = self.holds.iter().filter(|(number, hold)| table.get(number) != Some(hold)).map(|(number, _)| *number);
+        let missing =
+            self.holds.iter().filter(|(number, hold)| table.get(number) != Some(hold)).map(|(number, _)| *number);
         let extra = table.keys().filter(|number| !self.holds.contains_key(number)).copied();
         missing.chain(extra).collect()
     }

@@ -45,7 +45,8 @@ const HOLD_COUNT: &str = "SELECT count(*) FROM open_holds h JOIN accounts a ON a
 const KEY: &str =
     concat!("SELECT ", entry_columns!(), " FROM entries e WHERE e.account = $1 AND e.key = $2 AND e.kind <> 1");
 
-const REFUSED_KEY: &str = "SELECT slug, facts, at FROM refusals WHERE account = $1 AND key = $2 AND at >= ledger_clock() - $3";
+const REFUSED_KEY: &str =
+    "SELECT slug, facts, at FROM refusals WHERE account = $1 AND key = $2 AND at >= ledger_clock() - $3";
 
 const PROFILE: &str = "SELECT id, name, external_id, opened_at FROM accounts WHERE id = $1";
 

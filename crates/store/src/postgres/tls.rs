@@ -44,7 +44,8 @@ impl Tls {
 }
 
 fn of_file(path: &Path) -> Result<RootCertStore, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("the certificates of {} cannot be used: {error}", path.display());
+    let failed =
+        |error: &dyn std::fmt::Display| format!("the certificates of {} cannot be used: {error}", path.display());
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))? {
         roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;

@@ -222,7 +222,8 @@ mod tests {
                 assert_eq!(shown, "postgres://sodu@db:5432/ledger");
             }
         }
-        let bad = ["sodu:hu@sh@db/ledger", "sodu:hush@db", "sodu:hush@db/x?sslmode=allow", "sodu:hush@db:hush/x", "hush"];
+        let bad =
+            ["sodu:hu@sh@db/ledger", "sodu:hush@db", "sodu:hush@db/x?sslmode=allow", "sodu:hush@db:hush/x", "hush"];
         for bad in bad {
             let error = PostgresUrl::parse(&format!("postgres://{bad}")).expect_err("no URL of a ledger");
             assert!(!error.contains("hu"), "{error}");
@@ -238,7 +239,10 @@ mod tests {
         assert_eq!(protection("postgres://u@db.example.vn/d"), tls(None));
         assert_eq!(protection("postgres://u@127.0.0.1,db.example.vn/d"), tls(None));
         assert_eq!(protection("postgres://u@10.0.0.5/d?sslmode=disable"), Protection::Plain);
-        assert_eq!(protection("postgres://u@db/d?sslmode=require&sslrootcert=%2Fetc%2Fca.pem"), tls(Some("/etc/ca.pem")));
+        assert_eq!(
+            protection("postgres://u@db/d?sslmode=require&sslrootcert=%2Fetc%2Fca.pem"),
+            tls(Some("/etc/ca.pem"))
+        );
         assert!(PostgresUrl::parse("postgres://u@db/d?sslmode=prefer").is_err());
         assert!(PostgresUrl::parse("postgres://u@db/d?target_session_attrs=any").is_err());
         assert!(PostgresUrl::parse("postgres://u@db/d?target_session_attrs=read-write").is_ok());

@@ -25,7 +25,8 @@ const ACCOUNTS: &str = concat!(
     " FROM accounts a JOIN currencies c ON c.id = a.currency WHERE a.id > $1 ORDER BY a.id LIMIT $2"
 );
 
-const HOLDS: &str = "SELECT account, number, remaining, expires_at FROM open_holds WHERE account > $1 AND account <= $2";
+const HOLDS: &str =
+    "SELECT account, number, remaining, expires_at FROM open_holds WHERE account > $1 AND account <= $2";
 
 const ENTRIES: &str = concat!(
     "SELECT ",
@@ -61,7 +62,8 @@ pub(super) async fn verify(
         let is_last = chunk.derived.len() < usize::try_from(ACCOUNTS_LEN).unwrap_or(usize::MAX);
         done += u64::try_from(chunk.derived.len()).unwrap_or(0);
         // Behind the last account may lie entries of one that has no row.
-        let upto = if is_last { i32::MAX } else { chunk.derived.keys().next_back().copied().map_or(i32::MAX, rows::int) };
+        let upto =
+            if is_last { i32::MAX } else { chunk.derived.keys().next_back().copied().map_or(i32::MAX, rows::int) };
         proof.fold(session, chunk, after, upto).await?;
         after = upto;
         progress(Progress { done, total: total.max(done) });
@@ -225,8 +227,9 @@ impl Proof {
                 return Ok(());
             }
             // How many decimals are shown is no part of an entry.
-            (Some(Ok(derived)), Some(folded)) if derived == Account { currency: derived.currency, ..folded.clone() }
-                && derived.currency.code() == folded.currency.code() => {}
+            (Some(Ok(derived)), Some(folded))
+                if derived == Account { currency: derived.currency, ..folded.clone() }
+                    && derived.currency.code() == folded.currency.code() => {}
             (Some(Ok(derived)), _) => {
                 let what = "the account's row differs from the sum of its entries";
                 self.find(id, Some(derived.number), what.into());

@@ -9,8 +9,8 @@ use ledger::{
     AccountId, Actor, Amount, Command, Currency, Entry, Key, Lifetime, Metadata, Minor, Movement, Named, Reason, Time,
 };
 use store::{
-    AccountChange, AccountNow, ChangeError, Clock, DatabaseUrl, Fault, Grant, Login, NewAccount, NewCredential, Options,
-    Outcome, ProfileChange, Refused, Store,
+    AccountChange, AccountNow, ChangeError, Clock, DatabaseUrl, Fault, Grant, Login, NewAccount, NewCredential,
+    Options, Outcome, ProfileChange, Refused, Store,
 };
 
 use crate::engine::{Place, Shell};

@@ -51,8 +51,7 @@ fn several_credentials_overlap_and_each_is_narrowed_by_itself() {
     check(&bench);
     let revoke = CredentialChange { revoke: true, ..CredentialChange::default() };
     run(bench.store.change_credential(actor(), account(1), "OLD", revoke)).expect("revoked");
-    let is_live =
-        |bench: &Bench| bench.authenticate("OLD", "0123456789ABCDEF").expect("the pair is right").is_live();
+    let is_live = |bench: &Bench| bench.authenticate("OLD", "0123456789ABCDEF").expect("the pair is right").is_live();
     assert!(!is_live(&bench));
     let widen = CredentialChange { cidrs: Some(Vec::new()), expires_at: Some(None), ..CredentialChange::default() };
     run(bench.store.change_credential(actor(), account(1), "NEW", widen)).expect("widened");
@@ -106,8 +105,6 @@ fn the_last_use_is_known_to_the_minute() {
     let used = |bench: &Bench| bench.store.credentials(account(1)).expect("no fault")[0].last_used_at;
     assert_eq!(used(&bench), None);
     bench.pass(90_000_000);
-    bench.authenticate("KEY", "0123456789ABCDEF")
-        .expect("the pair")
-        .note_use();
+    bench.authenticate("KEY", "0123456789ABCDEF").expect("the pair").note_use();
     assert_eq!(used(&bench), Some(Time::from_micros(START + 60_000_000)));
 }

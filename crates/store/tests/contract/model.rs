@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use store::{AccountNow, KeyOutcome, NewAccount};
 
 use crate::bench::{Bench, Decided, START, account, command, minor, new_account, run};
-use crate::engine;
 use crate::draw::{Drawn, Figures, drawn, open};
+use crate::engine;
 use crate::naive::{self, Expected, Naive};
 
 const SECOND_US: i64 = 1_000_000;

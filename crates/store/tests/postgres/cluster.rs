@@ -46,7 +46,9 @@ impl Cluster {
         let (data, is_root) = (folder.join("data"), rustix::process::geteuid().is_root());
         fs::create_dir(&data).expect("a folder");
         if is_root {
-            [&folder, &data].into_iter().for_each(|path| chown(path, Some(NOBODY), Some(NOBODY)).expect("another owner"));
+            [&folder, &data]
+                .into_iter()
+                .for_each(|path| chown(path, Some(NOBODY), Some(NOBODY)).expect("another owner"));
         }
         let bin = programs();
         let mut initdb = plain_user(is_root, &bin.join("initdb"));
@@ -57,8 +59,12 @@ impl Cluster {
         let mut port = 0;
         for _ in 0..5 {
             port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
-            let place = format!("listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\n", folder.display());
-            let mut conf = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).expect("its settings");
+            let place = format!(
+                "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\n",
+                folder.display()
+            );
+            let mut conf =
+                fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).expect("its settings");
             conf.write_all(format!("{SETTINGS}{place}").as_bytes()).expect("settings");
             let cluster = Cluster { folder: folder.clone(), port };
             if cluster.serve() {
@@ -180,7 +186,8 @@ impl Shell {
     }
 
     fn try_open(config: &Config) -> Result<Shell, tokio_postgres::Error> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let client = runtime.block_on(async {
             let (client, connection) = config.connect(NoTls).await?;
             tokio::spawn(connection);
@@ -206,10 +213,8 @@ impl Shell {
 
     pub(crate) fn number(&self, sql: &str) -> i64 {
         let rows = self.runtime.block_on(self.client.simple_query(sql)).expect("a row");
-        let row = rows.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
+        let row =
+            rows.iter().find_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });
         row.and_then(|row| row.get(0)?.parse().ok()).expect("a number")
     }
 }

@@ -25,14 +25,14 @@ mod model;
 mod movements;
 #[path = "../../../ledger/tests/rules/naive.rs"]
 mod naive;
+mod nodes;
 #[path = "../contract/operators.rs"]
 mod operators;
+mod proxy;
 #[path = "../contract/refunds.rs"]
 mod refunds;
 #[path = "../contract/refusals.rs"]
 mod refusals;
-mod nodes;
-mod proxy;
 #[path = "../contract/transfers.rs"]
 mod transfers;
 mod verify;

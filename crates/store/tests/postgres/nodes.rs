@@ -20,7 +20,11 @@ fn three_nodes_charge_one_account_and_overdraw_nothing() {
                 scope.spawn(move || {
                     // Each key is sent to two nodes, and a transfer crosses the charges now and then.
                     let send = |n: usize| match n % 4 {
-                        0 => command(1, Movement::Transfer { to: account(2), amount: vnd("7") }, &format!("{}-{n}", caller / 2)),
+                        0 => command(
+                            1,
+                            Movement::Transfer { to: account(2), amount: vnd("7") },
+                            &format!("{}-{n}", caller / 2),
+                        ),
                         _ => command(1, Movement::Charge { amount: vnd("7") }, &format!("{}-{n}", caller / 2)),
                     };
                     let outcome = |n| run(node.submit(vec![send(n)])).expect("no fault").pop().expect("one outcome");
@@ -83,7 +87,11 @@ fn openings_by_several_nodes_get_numbers_of_their_own() {
         let callers: Vec<_> = (0..8)
             .map(|n| {
                 let node = &nodes[n % 2];
-                scope.spawn(move || (0..5).map(|_| run(node.open_account(new_account(0))).expect("opened").entry.account.get()).collect::<Vec<_>>())
+                scope.spawn(move || {
+                    (0..5)
+                        .map(|_| run(node.open_account(new_account(0))).expect("opened").entry.account.get())
+                        .collect::<Vec<_>>()
+                })
             })
             .collect();
         callers.into_iter().flat_map(|caller| caller.join().expect("a caller")).collect()
@@ -117,7 +125,8 @@ fn a_database_that_cannot_be_served_says_why_and_is_left_as_it_was() {
         let opened = Store::open(Options { create, ..options(url, &std::sync::Arc::default()) });
         opened.map(|store| store.close())
     };
-    let (empty, foreign, newer) = (cluster.database("template1"), cluster.database("template1"), cluster.database("template1"));
+    let (empty, foreign, newer) =
+        (cluster.database("template1"), cluster.database("template1"), cluster.database("template1"));
     assert!(matches!(opened("sodu", &empty, false), Err(OpenError::Missing)));
     let Err(OpenError::Io(why)) = opened("admin", &empty, true) else { panic!("a superuser is not taken") };
     assert!(why.contains("may change entries"), "{why}");

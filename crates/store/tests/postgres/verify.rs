@@ -22,8 +22,16 @@ fn whatever_was_changed_is_found() {
     let (one, two) = ("Some(AccountId(1))", "Some(AccountId(2))");
     let cases = [
         ("UPDATE entries SET posted = posted + 1 WHERE account = 1 AND number = 3", one, "Some(3): the posted figure"),
-        ("UPDATE entries SET reference = 'x' WHERE account = 1 AND number = 3", one, "Some(3): its hash does not follow"),
-        ("UPDATE entries SET metadata = '{' WHERE account = 1 AND number = 3", one, "Some(3): it does not read as an entry"),
+        (
+            "UPDATE entries SET reference = 'x' WHERE account = 1 AND number = 3",
+            one,
+            "Some(3): its hash does not follow",
+        ),
+        (
+            "UPDATE entries SET metadata = '{' WHERE account = 1 AND number = 3",
+            one,
+            "Some(3): it does not read as an entry",
+        ),
         ("DELETE FROM entries WHERE account = 1 AND number = 3", one, "Some(4): entry 3 should stand here"),
         ("DELETE FROM entries WHERE account = 1 AND number = 7", one, "Some(7): the account's row includes an entry"),
         ("DELETE FROM entries WHERE account = 2 AND number = 2", one, "Some(7): the transfer has no other side"),

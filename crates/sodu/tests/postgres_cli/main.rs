@@ -1,0 +1,23 @@
+//! The real binary in front of PostgreSQL: those cases of `cli` that are about the ledger, file by file, and what only a
+//! database elsewhere brings along.
+
+#[path = "../cli/accounts.rs"]
+mod accounts;
+#[path = "../../../store/tests/postgres/cluster.rs"]
+#[expect(dead_code, reason = "the store's own tests use the rest")]
+mod cluster;
+#[path = "../cli/common.rs"]
+#[expect(dead_code, reason = "the cases of the other engine use the rest")]
+mod common;
+mod elsewhere;
+mod engine;
+#[path = "../cli/holds.rs"]
+mod holds;
+#[path = "../cli/imports.rs"]
+mod imports;
+#[path = "../cli/keys.rs"]
+mod keys;
+#[path = "../cli/movements.rs"]
+mod movements;
+#[path = "../cli/operators.rs"]
+mod operators;
