@@ -8,6 +8,7 @@ mod balance;
 mod chores;
 mod client;
 mod common;
+mod cut_off;
 mod demo;
 mod engine;
 mod holds;

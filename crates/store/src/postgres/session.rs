@@ -11,11 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Row, Statement};
 
 use super::tls::Tls;
@@ -190,7 +192,8 @@ impl Session {
     /// The rows of a statement.
     pub(super) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, Error> {
         let statement = self.statement(sql).await?;
-        Ok(self.client.query(&statement, params).await?)
+        let rows = self.client.query_raw(&statement, params.iter().map(|param| Hidden(*param))).await?;
+        Ok(rows.try_collect().await?)
     }
 
     /// The row of a statement, if it has one.
@@ -201,7 +204,7 @@ impl Session {
     /// Carries a statement out; how many rows it touched.
     pub(super) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Result<u64, Error> {
         let statement = self.statement(sql).await?;
-        Ok(self.client.execute(&statement, params).await?)
+        Ok(self.client.execute_raw(&statement, params.iter().map(|param| Hidden(*param))).await?)
     }
 
     /// Commands without parameters and rows, such as BEGIN.
@@ -268,6 +271,28 @@ pub(super) async fn in_order<T>(
         return unsent.map_or_else(|| Ok(Vec::new()), Err);
     }
     Ok(answers.into_iter().flatten().collect())
+}
+
+/// A parameter that does not show itself: the library would tell keys and digests to a log that is fine enough.
+struct Hidden<'a>(&'a (dyn ToSql + Sync));
+
+impl fmt::Debug for Hidden<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl ToSql for Hidden<'_> {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        self.0.to_sql_checked(ty, out)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        // Asked of the value itself, above.
+        true
+    }
+
+    to_sql_checked!();
 }
 
 /// Moves bytes between the connection and whoever waits for them, and counts warnings: a message comes to notice here

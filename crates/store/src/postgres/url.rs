@@ -137,7 +137,9 @@ impl PostgresUrl {
 /// Without the password and whatever else could hold one.
 impl fmt::Display for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hosts: Vec<String> = self.hosts().map(|(host, port)| format!("{host}:{port}")).collect();
+        // A folder as a URL has it, so that what is shown can be written again.
+        let hosts: Vec<String> =
+            self.hosts().map(|(host, port)| format!("{}:{port}", host.replace('/', "%2F"))).collect();
         let (user, dbname) = (self.config.get_user().unwrap_or_default(), self.config.get_dbname().unwrap_or_default());
         write!(f, "postgres://{user}@{}/{dbname}", hosts.join(","))
     }

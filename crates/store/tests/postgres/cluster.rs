@@ -5,18 +5,20 @@
 //! `sodu`; the user `admin` may do everything.
 
 use std::fs;
+use std::future::Future;
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 /// Whom the server runs as where the tests run as root, which it refuses: `nobody` (Debian's base-passwd).
@@ -174,11 +176,8 @@ fn answers(folder: &Path, port: u16) -> bool {
     false
 }
 
-/// SQL on a database, past the store.
-pub(crate) struct Shell {
-    runtime: tokio::runtime::Runtime,
-    client: Client,
-}
+/// SQL on a database, past the store, on threads of its own: also a test that is asynchronous may wait for it.
+pub(crate) struct Shell(Arc<Client>);
 
 impl Shell {
     pub(crate) fn open(url: &str) -> Shell {
@@ -186,15 +185,13 @@ impl Shell {
     }
 
     fn try_open(config: &Config) -> Result<Shell, tokio_postgres::Error> {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let client = runtime.block_on(async {
+        let config = config.clone();
+        waited(async move {
             let (client, connection) = config.connect(NoTls).await?;
             tokio::spawn(connection);
             client.batch_execute("SET search_path = sodu, public").await?;
-            Ok::<_, tokio_postgres::Error>(client)
-        })?;
-        Ok(Shell { runtime, client })
+            Ok(Shell(Arc::new(client)))
+        })
     }
 
     pub(crate) fn run(&self, sql: &str) {
@@ -202,7 +199,8 @@ impl Shell {
     }
 
     pub(crate) fn try_run(&self, sql: &str) -> Result<(), String> {
-        let done = self.runtime.block_on(self.client.batch_execute(sql));
+        let (client, sql) = (Arc::clone(&self.0), sql.to_owned());
+        let done = waited(async move { client.batch_execute(&sql).await });
         done.map_err(|error| error.as_db_error().map_or(error.to_string(), |said| said.message().to_owned()))
     }
 
@@ -212,9 +210,19 @@ impl Shell {
     }
 
     pub(crate) fn number(&self, sql: &str) -> i64 {
-        let rows = self.runtime.block_on(self.client.simple_query(sql)).expect("a row");
+        let (client, sql) = (Arc::clone(&self.0), sql.to_owned());
+        let rows = waited(async move { client.simple_query(&sql).await }).expect("a row");
         let row =
             rows.iter().find_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });
         row.and_then(|row| row.get(0)?.parse().ok()).expect("a number")
     }
+}
+
+fn waited<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    let built = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = RUNTIME.get_or_init(|| built().expect("a runtime"));
+    let (done, waits) = std::sync::mpsc::channel();
+    runtime.spawn(async move { done.send(work.await).unwrap_or_default() });
+    waits.recv().expect("it does not panic")
 }
