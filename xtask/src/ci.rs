@@ -39,6 +39,8 @@ pub(crate) fn run() -> Result<()> {
         // Some tests tamper with a ledger in the shell that everybody has for it, and some sit at a terminal.
         programs::need("sqlite3", "sqlite3")?;
         programs::need("script", "bsdutils")?;
+        programs::need("setpriv", "util-linux")?;
+        programs::need_postgres()?;
         run_program(&mut cargo(["test", "--workspace"]))
     })?;
     println!("ci: all of it passed in {:.0} s", began.elapsed().as_secs_f64());

@@ -75,6 +75,20 @@ pub(crate) fn need_part(program: &str, arguments: &[&str], package: &str) -> Res
     Ok(())
 }
 
+/// The server programs of PostgreSQL, which Debian keeps off the path, a folder a version; the tests start one themselves.
+pub(crate) fn need_postgres() -> Result<()> {
+    let is_there = || {
+        let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        versions.map(|version| version.path().join("bin/initdb")).any(|program| program.is_file())
+    };
+    if is_there() {
+        return Ok(());
+    }
+    let install = install("PostgreSQL's server", "postgresql")?;
+    ensure!(is_there(), install_failed("postgresql", &install));
+    Ok(())
+}
+
 /// Installs Debian's `package`, where that is possible.
 fn install(missing: &str, package: &str) -> Result<Output> {
     if !rustix::process::geteuid().is_root() || found("apt-get").is_none() {

@@ -74,8 +74,8 @@ const EVERYWHERE: &str = "Options of every command";
 /// What every command takes.
 #[derive(Args, Clone)]
 struct Global {
-    /// Where the ledger is kept: sqlite:PATH [env: SODU_DATABASE] [default: what the configuration says, else
-    /// sodu/sodu.db in your own data folder]
+    /// Where the ledger is kept: sqlite:PATH or postgres://USER@HOST/DATABASE [env: SODU_DATABASE] [default: what the
+    /// configuration says, else sodu/sodu.db in your own data folder]
     #[arg(long, global = true, value_name = "URL", help_heading = EVERYWHERE)]
     database: Option<String>,
     /// The configuration file [env: SODU_CONFIG] [default: /etc/sodu/sodu.toml where that exists]

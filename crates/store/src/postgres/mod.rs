@@ -5,8 +5,10 @@
 //! that any runtime may poll, or a blocked thread.
 
 mod accounts;
+mod answers;
 mod batch;
 mod change;
+mod changes;
 mod chores;
 mod credentials;
 mod facts;
@@ -30,26 +32,18 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use ledger::{AccountId, Actor, Command, Currency, Entry, Hold, Key, Time};
-use serde_json::Value;
+use ledger::{AccountId, Command, Time};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::audit::Origin;
 use crate::grant::Known;
-use crate::{
-    AccountChange, AccountNow, Against, AuditQuery, AuditRow, ChangeError, Credential, CredentialChange, Fault, Grant,
-    Imported, ImportedAccount, KeyOutcome, Login, NewAccount, NewCredential, NewOperator, OpenError, Operator,
-    OperatorName, Options, Outcome, Page, Profile, Progress, Refused, RequestId, Stats, Totals, VerifyReport, digest,
-};
-use change::Change;
+use crate::{AccountNow, Fault, Grant, Login, OpenError, Options, Outcome, Refused, RequestId, Stats, digest};
 use lanes::Job;
 use pool::Pool;
 use reads::{Asked, Question, Seen};
-use session::{Connector, Error, Session};
+use session::Connector;
 use shared::Shared;
 pub use url::PostgresUrl;
 
@@ -154,19 +148,6 @@ impl Postgres {
         })
     }
 
-    /// Verifies without opening.
-    pub(crate) fn inspect(
-        url: &PostgresUrl,
-        against: Against,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<VerifyReport, OpenError> {
-        let (runtime, connector) = (runtime()?, Connector::new(url.clone()).map_err(OpenError::Io)?);
-        let session = async move { connector.session().await };
-        let verified = verified(runtime.handle(), session, against, progress);
-        runtime.shutdown_background();
-        verified.map_err(|error| OpenError::Io(error.to_string()))
-    }
-
     pub(crate) fn in_request(&self, request_id: RequestId) -> Postgres {
         Postgres { inner: Arc::clone(&self.inner), request_id: Some(request_id) }
     }
@@ -190,6 +171,10 @@ impl Postgres {
             commit_us: shared.commit_us.load(Ordering::Relaxed),
             commit_failures: shared.commit_failures.load(Ordering::Relaxed),
         }
+    }
+
+    fn is_closed(&self) -> bool {
+        *self.inner.closing.borrow()
     }
 
     pub(crate) fn close(&self) {
@@ -257,223 +242,6 @@ impl Postgres {
         // A lane that ended with the job in its hands may have committed it.
         answered.await.unwrap_or(Err(Fault::OutcomeUnknown))
     }
-
-    pub(crate) async fn open_account(&self, new: NewAccount) -> Result<Outcome, ChangeError> {
-        self.change(accounts::Open { new, request_id: self.request_id.clone() }).await
-    }
-
-    pub(crate) async fn import(
-        &self,
-        by: Actor,
-        rows: Vec<ImportedAccount>,
-        is_check: bool,
-    ) -> Result<Vec<Result<Imported, ChangeError>>, Fault> {
-        let origin = self.origin(by);
-        self.change(accounts::Import { origin, rows, is_check }).await.map_err(fault)
-    }
-
-    pub(crate) async fn change_account(
-        &self,
-        by: Actor,
-        id: AccountId,
-        change: AccountChange,
-    ) -> Result<(), ChangeError> {
-        self.change(accounts::Settings { origin: self.origin(by), id, change }).await
-    }
-
-    pub(crate) async fn add_credential(
-        &self,
-        by: Actor,
-        new: NewCredential,
-    ) -> Result<(Credential, bool), ChangeError> {
-        self.change(credentials::Add { origin: self.origin(by), new }).await
-    }
-
-    pub(crate) async fn change_credential(
-        &self,
-        by: Actor,
-        account: AccountId,
-        api_key: &str,
-        change: CredentialChange,
-    ) -> Result<Credential, ChangeError> {
-        let api_key = api_key.to_owned();
-        self.change(credentials::Alter { origin: self.origin(by), account, api_key, change }).await
-    }
-
-    pub(crate) async fn add_operator(&self, by: Actor, new: NewOperator) -> Result<Operator, ChangeError> {
-        self.change(operators::Add { origin: self.origin(by), new }).await
-    }
-
-    pub(crate) async fn revoke_operator(&self, by: Actor, name: OperatorName) -> Result<Operator, ChangeError> {
-        self.change(operators::Revoke { origin: self.origin(by), name }).await
-    }
-
-    pub(crate) async fn add_currency(&self, by: Actor, new: Currency) -> Result<(Currency, bool), ChangeError> {
-        self.change(operators::AddCurrency { origin: self.origin(by), new }).await
-    }
-
-    pub(crate) async fn note(
-        &self,
-        by: Actor,
-        action: &'static str,
-        subject: String,
-        detail: Vec<(&'static str, String)>,
-    ) -> Result<(), Fault> {
-        let detail = detail.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        let (origin, detail) = (self.origin(by), Value::Object(detail));
-        self.change(operators::Note { origin, action, subject, detail }).await.map_err(fault)
-    }
-
-    fn origin(&self, by: Actor) -> Origin {
-        Origin { by, request_id: self.request_id.clone() }
-    }
-
-    /// Makes a change on the node's own threads: it goes on even where its caller goes away.
-    async fn change<C: Change + 'static>(&self, change: C) -> Result<C::Done, ChangeError> {
-        if self.is_closed() {
-            return Err(Fault::Stopping.into());
-        }
-        let shared = Arc::clone(&self.inner.shared);
-        let made = self.inner.handle.spawn(async move { change::make(&shared, &change).await });
-        made.await.unwrap_or(Err(Fault::OutcomeUnknown.into()))
-    }
-}
-
-/// Reads on a session of the pool: for futures, and for threads that may block.
-impl Postgres {
-    pub(crate) async fn now(&self) -> Result<Time, Fault> {
-        self.read(|session| Box::pin(statement::now(session))).await
-    }
-
-    pub(crate) async fn open_hold_count(&self, id: AccountId) -> Result<usize, Fault> {
-        self.read(move |session| Box::pin(statement::hold_count(session, id))).await
-    }
-
-    pub(crate) async fn metered_accounts(&self) -> Result<Vec<AccountNow>, Fault> {
-        self.read(|session| Box::pin(statement::metered(session))).await
-    }
-
-    pub(crate) async fn currencies(&self) -> Result<Vec<Currency>, Fault> {
-        self.read(|session| Box::pin(operators::currencies(session))).await
-    }
-
-    pub(crate) async fn key_outcome(&self, account: AccountId, key: Key) -> Result<Option<KeyOutcome>, Fault> {
-        let refusal_us = self.inner.shared.refusal_us;
-        let key = Arc::new(key);
-        self.read(move |session| {
-            let key = Arc::clone(&key);
-            Box::pin(async move { statement::key_outcome(session, account, &key, refusal_us).await })
-        })
-        .await
-    }
-
-    pub(crate) fn entry(&self, account: AccountId, number: u64) -> Result<Option<Entry>, Fault> {
-        self.wait(move |session| Box::pin(statement::entry(session, account, number)))
-    }
-
-    pub(crate) fn entries(
-        &self,
-        account: AccountId,
-        from: Option<Time>,
-        to: Option<Time>,
-        after: u64,
-        limit: usize,
-    ) -> Result<Page<Entry, u64>, Fault> {
-        self.wait(move |session| Box::pin(statement::entries(session, account, from, to, after, limit)))
-    }
-
-    pub(crate) fn account_as_of(&self, id: AccountId, at: Time) -> Result<Option<AccountNow>, Fault> {
-        self.wait(move |session| Box::pin(statement::as_of(session, id, at)))
-    }
-
-    pub(crate) fn open_holds(
-        &self,
-        id: AccountId,
-        after: u64,
-        limit: usize,
-    ) -> Result<Page<(Hold, Entry), u64>, Fault> {
-        self.wait(move |session| Box::pin(statement::holds(session, id, after, limit)))
-    }
-
-    pub(crate) fn profile(&self, id: AccountId) -> Result<Option<Profile>, Fault> {
-        self.wait(move |session| Box::pin(statement::profile(session, id)))
-    }
-
-    pub(crate) fn profiles(
-        &self,
-        query: Option<&str>,
-        after: Option<AccountId>,
-        limit: usize,
-    ) -> Result<Page<Profile, AccountId>, Fault> {
-        let query = query.map(str::to_owned);
-        self.wait(move |session| {
-            let query = query.clone();
-            Box::pin(async move { statement::profiles(session, query.as_deref(), after, limit).await })
-        })
-    }
-
-    pub(crate) fn credentials(&self, account: AccountId) -> Result<Vec<Credential>, Fault> {
-        let found = self.wait(move |session| Box::pin(credentials::of_account(session, account)))?;
-        let known = found.into_iter().map(|(id, credential)| {
-            let last_used_at = self.inner.shared.last_use(id).or(credential.last_used_at);
-            Credential { last_used_at, ..credential }
-        });
-        Ok(known.collect())
-    }
-
-    pub(crate) fn operators(&self) -> Result<Vec<Operator>, Fault> {
-        self.wait(|session| Box::pin(operators::all(session)))
-    }
-
-    pub(crate) fn audit(&self, wanted: &AuditQuery, limit: usize) -> Result<Page<AuditRow, u64>, Fault> {
-        let wanted = wanted.clone();
-        self.wait(move |session| {
-            let wanted = wanted.clone();
-            Box::pin(async move { statement::audit(session, &wanted, limit).await })
-        })
-    }
-
-    pub(crate) fn totals(&self, at: Option<Time>) -> Result<Vec<Totals>, Fault> {
-        self.wait(move |session| Box::pin(statement::totals(session, at)))
-    }
-
-    pub(crate) fn verify(&self, against: Against, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, Fault> {
-        if self.is_closed() {
-            return Err(Fault::Stopping);
-        }
-        let shared = Arc::clone(&self.inner.shared);
-        let session = async move { shared.pool.connector().session().await };
-        verified(&self.inner.handle, session, against, progress).map_err(|error| unread(&error))
-    }
-
-    fn wait<T: Send + 'static>(
-        &self,
-        work: impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Error>> + Send + Sync + 'static,
-    ) -> Result<T, Fault> {
-        if self.is_closed() {
-            return Err(Fault::Stopping);
-        }
-        let shared = Arc::clone(&self.inner.shared);
-        let read = waited(&self.inner.handle, async move { shared.pool.read(work).await });
-        read.unwrap_or_else(|| Err(Error::Unreachable("the store is closed".into()))).map_err(|error| unread(&error))
-    }
-
-    /// On the node's own threads, which have the timers that it needs.
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Error>> + Send + Sync + 'static,
-    ) -> Result<T, Fault> {
-        if self.is_closed() {
-            return Err(Fault::Stopping);
-        }
-        let shared = Arc::clone(&self.inner.shared);
-        let read = self.inner.handle.spawn(async move { shared.pool.read(work).await });
-        read.await.map_or(Err(Fault::Unavailable), |read| read.map_err(|error| unread(&error)))
-    }
-
-    fn is_closed(&self) -> bool {
-        *self.inner.closing.borrow()
-    }
 }
 
 impl Drop for Inner {
@@ -496,50 +264,6 @@ fn waited<T: Send + 'static>(handle: &Handle, work: impl Future<Output = T> + Se
     // Nobody else waits for it: where the send fails, this thread is gone.
     handle.spawn(async move { done.send(work.await).unwrap_or_default() });
     waits.recv().ok()
-}
-
-/// Verifies on the node's own threads, and tells of the progress on this one.
-fn verified(
-    handle: &Handle,
-    session: impl Future<Output = Result<Session, Error>> + Send + 'static,
-    against: Against,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<VerifyReport, Error> {
-    let (tell, told) = std::sync::mpsc::channel();
-    let (done, report) = std::sync::mpsc::channel();
-    handle.spawn(async move {
-        let verified = async {
-            let mut progress = move |at| tell.send(at).unwrap_or_default();
-            verify::verify(&session.await?, against, &mut progress).await
-        };
-        done.send(verified.await).unwrap_or_default();
-    });
-    told.iter().for_each(progress);
-    report.recv().unwrap_or_else(|_| Err(Error::Unreachable("the store is closed".into())))
-}
-
-fn unread(error: &Error) -> Fault {
-    tracing::error!(%error, "reading the database failed");
-    Fault::Unavailable
-}
-
-/// What a change that cannot be refused ends with.
-fn fault(error: ChangeError) -> Fault {
-    match error {
-        ChangeError::Fault(fault) => fault,
-        ChangeError::UnknownAccount
-        | ChangeError::UnknownCredential
-        | ChangeError::UnknownCurrency
-        | ChangeError::UnknownOperator
-        | ChangeError::OperatorExists
-        | ChangeError::CurrencyExists
-        | ChangeError::TooManyCurrencies
-        | ChangeError::AccountExists
-        | ChangeError::CredentialExists
-        | ChangeError::KeyReused
-        | ChangeError::SettingsChanged
-        | ChangeError::Refused(_) => unreachable!("the change has no such end"),
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
