@@ -56,8 +56,13 @@ pub(super) async fn batch(
         let detail = format!("a batch takes up to {LEN_MAX} commands, and this one has {}", commands.len());
         return Err(Problem::malformed(detail));
     }
-    let read: Vec<Result<(Command, Currency), Problem>> =
+    let mut read: Vec<Result<(Command, Currency), Problem>> =
         together(commands.iter().map(|command| read(&api, command.get().as_bytes(), &by, role))).await;
+    // A database that does not answer is no mistake of one command.
+    let is_fault = |problem: &Problem| problem.status().is_server_error();
+    if let Some(at) = read.iter().position(|read| read.as_ref().is_err_and(is_fault)) {
+        return Err(read.swap_remove(at).err().expect("it was one"));
+    }
     let wanted: Vec<Command> = read.iter().filter_map(|read| Some(read.as_ref().ok()?.0.clone())).collect();
     let decided = api.changes().submit(wanted).await.map_err(refused::of_fault)?;
     let mut decided = decided.iter();

@@ -11,9 +11,14 @@ pub(crate) mod cluster;
 
 /// The clock of a test, a sequence, which every transaction sees as it is.
 const CLOCK: &str = "CREATE SEQUENCE sodu.test_clock MINVALUE -9000000000000000000; \
-    GRANT SELECT ON SEQUENCE sodu.test_clock TO sodu; \
+    GRANT SELECT, USAGE ON SEQUENCE sodu.test_clock TO sodu; \
     CREATE OR REPLACE FUNCTION sodu.ledger_clock() RETURNS bigint LANGUAGE sql VOLATILE \
     RETURN (SELECT last_value FROM sodu.test_clock)";
+
+/// It goes on by a millisecond whenever somebody looks at it.
+const RUNNING_CLOCK: &str = "ALTER SEQUENCE sodu.test_clock INCREMENT 1000; \
+    CREATE OR REPLACE FUNCTION sodu.ledger_clock() RETURNS bigint LANGUAGE sql VOLATILE \
+    RETURN nextval('sodu.test_clock')";
 
 pub(crate) struct Place {
     pub(crate) folder: TempDir,
@@ -37,6 +42,10 @@ impl Place {
     /// The database's own clock is what counts.
     pub(crate) fn tell_time(&self, micros: i64) {
         cluster::shared().run(&self.database, &format!("SELECT setval('sodu.test_clock', {micros})"));
+    }
+
+    pub(crate) fn let_clock_run(&self) {
+        cluster::shared().run(&self.database, RUNNING_CLOCK);
     }
 }
 

@@ -38,3 +38,10 @@ async fn a_backup_is_a_database_and_never_overwrites() {
     let failed = api.call("POST", "/v1/backup", &[], &nowhere).await.expect(200);
     assert_eq!(last_line(&failed)["problem"]["slug"], "backup_failed");
 }
+
+#[tokio::test]
+async fn a_ledger_that_is_closed_tells_figures_from_memory() {
+    let api = Api::with_account().await;
+    api.store.close();
+    assert_eq!(api.get("/v1/accounts/1/balance").await.expect(200).json["balance"], "100");
+}

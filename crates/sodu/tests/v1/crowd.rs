@@ -37,6 +37,7 @@ impl Served {
     pub(crate) fn new() -> Served {
         let place = Place::new();
         place.tell_time(START_US);
+        place.let_clock_run();
         let clock = AtomicI64::new(START_US);
         let options = Options {
             clock: Arc::new(move || Time::from_micros(clock.fetch_add(1_000, Ordering::SeqCst))),
