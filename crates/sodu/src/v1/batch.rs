@@ -61,7 +61,7 @@ pub(super) async fn batch(
     // A database that does not answer is no mistake of one command.
     let is_fault = |problem: &Problem| problem.status().is_server_error();
     if let Some(at) = read.iter().position(|read| read.as_ref().is_err_and(is_fault)) {
-        return Err(read.swap_remove(at).err().expect("it was one"));
+        return Err(read.swap_remove(at).expect_err("it was one"));
     }
     let wanted: Vec<Command> = read.iter().filter_map(|read| Some(read.as_ref().ok()?.0.clone())).collect();
     let decided = api.changes().submit(wanted).await.map_err(refused::of_fault)?;
