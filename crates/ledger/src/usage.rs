@@ -15,7 +15,9 @@ const HOURS: usize = 25;
 /// What was used, hour by hour, up to one entry; see the file's head.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Usage {
-    /// The last entry that it includes.
+    /// It includes the entries after this one,
+    pub after: u64,
+    /// up to this one.
     pub number: u64,
     /// From this instant on nothing is missing.
     pub since: Time,
@@ -45,9 +47,9 @@ impl Usage {
     /// The day that an estimate looks back on, in microseconds.
     pub const DAY_US: i64 = 24 * HOUR_US;
 
-    /// Nothing used since `since`, up to entry `number`.
-    pub fn new(number: u64, since: Time) -> Usage {
-        Usage { number, since, last_topup: None, hour: hour(since), used: [0; HOURS] }
+    /// Nothing used since `since`, when entry `after` was the last.
+    pub fn new(after: u64, since: Time) -> Usage {
+        Usage { after, number: after, since, last_topup: None, hour: hour(since), used: [0; HOURS] }
     }
 
     /// What was used by hour, newest first, in minor units: each with its hour since 1970. For whoever stores it.
@@ -56,21 +58,16 @@ impl Usage {
         hours.map(|hour| (hour, self.used.get(place(hour)).copied().unwrap_or(0)))
     }
 
-    /// The same, as it was stored: `hours` are those of [`Usage::hours`], without those that are zero if one likes. `None`
-    /// where they are not of one day.
-    pub fn from_parts(
-        number: u64,
-        since: Time,
-        last_topup: Option<Minor>,
-        newest: i64,
-        hours: impl IntoIterator<Item = (i64, i64)>,
-    ) -> Option<Usage> {
-        let mut usage = Usage { number, since, last_topup, hour: newest, used: [0; HOURS] };
+    /// The same with the hours that were stored, up to `newest`: those of [`Usage::hours`], without those that are zero if one
+    /// likes. `None` where they are not of one day.
+    pub fn with_hours(mut self, newest: i64, hours: impl IntoIterator<Item = (i64, i64)>) -> Option<Usage> {
+        self.hour = newest;
+        self.used = [0; HOURS];
         for (hour, used) in hours {
             let age = newest.checked_sub(hour).and_then(|age| usize::try_from(age).ok())?;
-            *usage.used.get_mut(place(hour)).filter(|_| age < HOURS)? = used;
+            *self.used.get_mut(place(hour)).filter(|_| age < HOURS)? = used;
         }
-        Some(usage)
+        Some(self)
     }
 
     /// Adds the account's next entry.

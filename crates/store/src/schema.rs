@@ -13,10 +13,10 @@ use crate::OpenError;
 const APPLICATION_ID: i64 = 0x736f_6475;
 
 /// One step a version: the index is the version that it leads away from.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+pub(crate) const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// The schema that this build writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How long a statement waits for a lock that another connection holds, before it is a fault.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -119,6 +119,11 @@ fn check_kind(connection: &Connection, path: &Path) -> Result<(), OpenError> {
         return Err(OpenError::Newer { found, known: VERSION });
     }
     Ok(())
+}
+
+/// Whether what is watched is kept in it: a copy that is only read may be of an older version.
+pub(crate) fn has_watches(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(pragma(connection, "user_version")? >= 2)
 }
 
 fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
