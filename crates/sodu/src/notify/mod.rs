@@ -3,10 +3,16 @@
 //! One attempt, and a result that says whether another can help. No retry loop, no storage, no decision what is worth
 //! telling: that is for `watch` and for the server's outbox. What the messages say is in `texts`.
 
+mod chat;
+mod command;
 mod courier;
 mod hidden;
+mod http;
+mod mail;
+mod reach;
 mod target;
 pub mod texts;
+mod webhook;
 
 use std::fmt;
 use std::time::Duration;
@@ -31,6 +37,14 @@ pub struct Message {
     pub text: String,
     /// The event for programs: the body of a webhook, the standard input of a command.
     pub event: Value,
+}
+
+impl Message {
+    /// Whether the id may stand in a header, a signature and an address of mail. A full stop separates what is signed.
+    fn has_good_id(&self) -> bool {
+        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        (1..=128).contains(&self.id.len()) && self.id.bytes().all(is_good)
+    }
 }
 
 /// Why a message was not delivered, or not certainly.
@@ -75,3 +89,11 @@ impl fmt::Display for Undelivered {
 }
 
 impl std::error::Error for Undelivered {}
+
+/// Text as it may stand in one line that people read, whoever wrote it.
+fn plain(text: &str) -> String {
+    const LEN_MAX: usize = 200;
+    let letters = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    let line: String = letters.take(LEN_MAX).collect();
+    line.trim().to_owned()
+}
