@@ -115,6 +115,7 @@ impl Session {
                     to = line;
                     self.say("RCPT", "250 ok")?;
                 }
+                "DATA" if self.is_told("DATA") => self.say("DATA", "")?,
                 "DATA" => {
                     self.say("DATA", "354 end with a full stop")?;
                     let data = self.data()?;
@@ -147,6 +148,11 @@ impl Session {
             data += line.strip_prefix('.').unwrap_or(&line);
             data += "\r\n";
         }
+    }
+
+    /// Whether the test wants something else said to that step.
+    fn is_told(&self, step: &str) -> bool {
+        self.setup.says.iter().any(|(begin, _)| *begin == step)
     }
 
     fn say(&mut self, step: &str, right: &str) -> io::Result<()> {

@@ -102,7 +102,7 @@ async fn every_2xx_is_delivered_whatever_comes_with_it() {
     let acts: [Act; 4] = [
         |stream| answer(stream, "201 Created", "", "{}"),
         |stream| say(stream, "HTTP/1.1 204 No Content\r\n\r\n"),
-        |stream| say(stream, format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", u64::MAX)),
+        |stream| say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n"),
         |stream| say(stream, "HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\ncut"),
     ];
     for act in acts {
