@@ -22,6 +22,7 @@ pub mod door;
 pub mod log;
 #[cfg(feature = "server")]
 pub mod metrics;
+pub mod notify;
 #[cfg(feature = "server")]
 pub mod ops;
 #[cfg(feature = "server")]

@@ -1,0 +1,14 @@
+//! Deliveries to real receivers on this machine: HTTP servers, a mail server, programs; well-behaved and otherwise.
+//!
+//! What was sent is read by code that shares nothing with what sent it. Nothing sleeps: a receiver that is too slow waits
+//! for the end of its connection.
+
+mod chats;
+mod commands;
+mod common;
+mod mail_server;
+mod mails;
+mod reach;
+mod receiver;
+mod targets;
+mod webhooks;
