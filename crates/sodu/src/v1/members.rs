@@ -124,11 +124,14 @@ impl Members {
 
     /// A list of objects, in none of which a name stands twice.
     pub(super) fn objects(&mut self, name: &str) -> Result<Vec<Members>, Problem> {
-        let objects = self.list(name, "a list of objects")?.into_iter().map(|value| match value {
-            Value::Object(members) => Ok(Members(members.into_iter().collect())),
-            other => Err(wrong_type(name, "a list of objects", &other)),
-        });
-        objects.collect()
+        let members = |value| {
+            if let Value::Object(members) = value {
+                Ok(Members(members.into_iter().collect()))
+            } else {
+                Err(wrong_type(name, "a list of objects", &value))
+            }
+        };
+        self.list(name, "a list of objects")?.into_iter().map(members).collect()
     }
 
     fn list(&mut self, name: &str, expected: &str) -> Result<Vec<Value>, Problem> {
