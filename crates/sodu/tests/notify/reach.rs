@@ -28,7 +28,6 @@ async fn machines_of_this_network_are_not_connected_to() {
         "[::ffff:127.0.0.1]",
         "[::ffff:7f00:1]",
         "localhost",
-
         "inside.example.test",
         "INSIDE.example.test",
     ];
