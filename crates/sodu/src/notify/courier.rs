@@ -45,6 +45,7 @@ pub enum Reach {
     Anywhere,
     /// For targets that others wrote: machines with public addresses alone, looked at when the connection is made; no
     /// commands, no secrets from variables and files of this machine, and no proxy, which would look names up by itself.
+    /// Mail servers must be public too: mail to others through one in the house takes a courier that may go anywhere.
     PublicOnly,
 }
 
