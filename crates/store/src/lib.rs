@@ -18,6 +18,7 @@ mod grant;
 mod holds;
 mod import;
 mod index;
+mod job;
 mod keys;
 mod lapse;
 mod links;
