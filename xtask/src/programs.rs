@@ -60,16 +60,39 @@ pub(crate) fn need(program: &str, package: &str) -> Result<PathBuf> {
     if let Some(path) = found(program) {
         return Ok(path);
     }
-    if !rustix::process::geteuid().is_root() || found("apt-get").is_none() {
-        bail!("{program} is missing: install it with `sudo apt-get install {package}`, then run this again");
+    let install = install(program, package)?;
+    found(program).with_context(|| install_failed(package, &install))
+}
+
+/// The same of a part of `program`, such as an extension, which is there if it succeeds with `arguments`.
+pub(crate) fn need_part(program: &str, arguments: &[&str], package: &str) -> Result<()> {
+    let is_there = || Ok::<bool, anyhow::Error>(output(Command::new(program).args(arguments))?.status.success());
+    if is_there()? {
+        return Ok(());
     }
-    println!("{program} is missing: installing {package}");
+    let install = install(&format!("a part of {program}"), package)?;
+    ensure!(is_there()?, "{program} lacks what {package} has; {}", install_failed(package, &install));
+    Ok(())
+}
+
+/// Installs Debian's `package`, where that is possible.
+fn install(missing: &str, package: &str) -> Result<Output> {
+    if !rustix::process::geteuid().is_root() || found("apt-get").is_none() {
+        bail!("{missing} is missing: install it with `sudo apt-get install {package}`, then run this again");
+    }
+    println!("{missing} is missing: installing {package}");
     let apt =
         |arguments: &[&str]| output(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(arguments));
     apt(&["update", "-q"])?;
-    let install = apt(&["install", "-q", "-y", "--no-install-recommends", package])?;
-    let why = || format!("apt-get install {package} failed: {}", String::from_utf8_lossy(&install.stderr).trim());
-    found(program).with_context(why)
+    apt(&["install", "-q", "-y", "--no-install-recommends", package])
+}
+
+fn install_failed(package: &str, install: &Output) -> String {
+    format!(
+        "apt-get install {package} ended with {}: {}",
+        install.status,
+        String::from_utf8_lossy(&install.stderr).trim()
+    )
 }
 
 /// Where `program` is: on the path, or where Debian keeps the programs of administrators.

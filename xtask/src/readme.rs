@@ -11,9 +11,12 @@
 //!
 //! The blocks of one page are run in one shell, as far as that can be seen: variables, functions and the folder stay. Each
 //! page has a data folder of its own. Where a server took other addresses than the usual ones, they take the place of those.
+//!
+//! A page in Vietnamese (`….vi.md`) is not run once more: it is held against the page that was (`twin`).
 
 mod page;
 mod running;
+mod twin;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +34,7 @@ const USUAL_OPS: &str = "127.0.0.1:8081";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The pages to do [default: README.md, which builds the program, and all of docs/]
+    /// The pages to do [default: README.vi.md, README.md, which builds the program, and all of docs/]
     pages: Vec<PathBuf>,
 }
 
@@ -40,7 +43,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let pages = if arguments.pages.is_empty() { all_pages()? } else { arguments.pages.clone() };
     for page in pages {
         let path = root().join(&page);
-        if page == Path::new(FIRST) {
+        if let Some(original) = twin::original(&page) {
+            let text =
+                |path: &Path| fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()));
+            twin::compare(&text(&root().join(&original))?, &text(&path)?)
+                .with_context(|| format!("{} does not say what {} says", page.display(), original.display()))?;
+            println!("readme: {} tells its reader to do what {} does", page.display(), original.display());
+        } else if page == Path::new(FIRST) {
             read(&page, &path, root())?;
         } else {
             // What a page makes lies in the folder that its reader happens to be in.
@@ -57,6 +66,8 @@ pub(crate) fn run_all() -> Result<()> {
 
 /// The page that begins with a clone; it builds the program that the others use.
 const FIRST: &str = "README.md";
+/// The same in Vietnamese.
+const TRANSLATED: &str = "README.vi.md";
 
 fn all_pages() -> Result<Vec<PathBuf>> {
     let mut pages = Vec::new();
@@ -66,8 +77,8 @@ fn all_pages() -> Result<Vec<PathBuf>> {
     }
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
     pages.sort();
-    pages.insert(0, FIRST.into());
-    Ok(pages)
+    // What is read in a moment comes before what is run.
+    Ok([TRANSLATED, FIRST].map(PathBuf::from).into_iter().chain(pages).collect())
 }
 
 /// Does what a page says, in `folder`.

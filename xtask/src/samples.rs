@@ -2,12 +2,15 @@
 //!
 //! With right keys, a wrong secret, accounts that are locked or allow other addresses only, nobody who listens, a page for
 //! people instead of an answer, and a redirect: each sample must print the balance or say why there is none, and show no key. A
-//! language that is missing is installed, or named; only C#, whose SDK Debian does not have, may be left out.
+//! language that is missing is installed, or named; only C#, whose SDK Debian does not have, may be left out. Then all of
+//! them meet a demo with TLS (`trust`).
+
+mod trust;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -42,6 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if found("dotnet").is_none() {
         println!("samples: C# is untested here: there is no .NET SDK");
     }
+    trust::check(&binary, &samples).context("a demo with TLS is not trusted as its guide says")?;
     postman(&demo).context("the Postman collection failed")
 }
 
@@ -114,12 +118,16 @@ impl Sample {
         for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
             command.env_remove(proxy);
         }
-        let output = programs::output(&mut command)?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        let said = Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) };
+        let said = Said::from(&programs::output(&mut command)?);
         let is_shown = |secret: &str| secret.len() > 10 && (said.out.contains(secret) || said.err.contains(secret));
         ensure!(!is_shown(api_key) && !is_shown(secret_key), "it shows a key: {said:?}");
         Ok(said)
+    }
+
+    /// As it is typed.
+    fn line(&self) -> String {
+        let words = std::iter::once(&self.program).chain(&self.arguments);
+        words.map(|word| format!("'{}'", word.display())).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -129,6 +137,13 @@ struct Said {
     code: Option<i32>,
     out: String,
     err: String,
+}
+
+impl From<&Output> for Said {
+    fn from(output: &Output) -> Said {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
 }
 
 impl Said {
@@ -219,21 +234,21 @@ struct Account {
     secret_key: String,
 }
 
-/// A running demo; dropped, it gets a Ctrl-C.
+/// A running demo that the samples ask.
 struct Demo {
-    child: Child,
     url: String,
     accounts: Vec<Account>,
+    _running: Running,
 }
 
 impl Demo {
     fn start(binary: &Path) -> Result<Demo> {
         let mut command = Command::new(binary);
         command.args(["demo", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--json"]);
-        let mut child = command.stdout(Stdio::piped()).spawn().context("cannot run sodu demo")?;
+        let mut running = Running(command.stdout(Stdio::piped()).spawn().context("cannot run sodu demo")?);
         let mut line = String::new();
-        let stdout = child.stdout.take().context("its output is piped")?;
-        let mut demo = Demo { child, url: String::new(), accounts: Vec::new() };
+        let stdout = running.0.stdout.take().context("its output is piped")?;
+        let mut demo = Demo { url: String::new(), accounts: Vec::new(), _running: running };
         BufReader::new(stdout).read_line(&mut line)?;
         let told: Value = serde_json::from_str(&line).context("the demo did not say where it is")?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -254,9 +269,12 @@ impl Demo {
     }
 }
 
-impl Drop for Demo {
+/// The process of a demo; dropped, it gets a Ctrl-C.
+struct Running(Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).ok();
-        self.child.wait().ok();
+        kill_process(Pid::from_child(&self.0), Signal::INT).ok();
+        self.0.wait().ok();
     }
 }

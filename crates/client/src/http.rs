@@ -2,13 +2,10 @@
 //!
 //! What a single exchange is, and what it does not do by itself, stands in `transport`. Errors carry no URL.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
-use rustls::client::danger::ServerCertVerifier;
-use rustls_platform_verifier::Verifier;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::fault::Fault;
@@ -65,19 +62,16 @@ pub(crate) struct Answered {
 impl Http {
     pub(crate) fn new(base: &str, settings: Settings) -> Result<Http, SetupError> {
         let Base { url, is_loopback } = Base::parse(base, &settings)?;
-        let failed = |detail| SetupError::Tls { detail };
+        let extra_roots = transport::roots(&settings.extra_roots)?;
         // Plain HTTP needs no root certificates, so that it works where the system has none.
-        let judge = (url.scheme() == "https").then(|| Verifier::new(transport::provider())).transpose();
-        let judge = judge.map_err(|error| failed(error.to_string()))?;
-        let judge = judge.map(|judge| Arc::new(judge) as Arc<dyn ServerCertVerifier>);
-        let tls = transport::tls(judge).map_err(|error| failed(error.to_string()))?;
+        let tls = transport::tls((url.scheme() == "https").then_some(extra_roots))?;
         let agent = concat!("sodu-client/", env!("CARGO_PKG_VERSION"));
         let mut builder = transport::client(tls, settings.connect_timeout, agent);
         if is_loopback {
             // What is meant for this machine, perhaps in clear text, must not travel to a proxy.
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|error| failed(transport::innermost(&error)))?;
+        let client = builder.build().map_err(|error| SetupError::Tls { detail: transport::innermost(&error) })?;
         Ok(Http { client, base: url, settings })
     }
 

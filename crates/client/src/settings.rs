@@ -20,6 +20,9 @@ pub struct Settings {
     pub answer_len_max: usize,
     /// Whether secrets may be sent in clear text to other machines. To this one they always may. No.
     pub allow_plain_http: bool,
+    /// Certificates of authorities to trust beside the system's own, as PEM: of a company's own authority, or of a
+    /// `sodu demo --tls`. None.
+    pub extra_roots: String,
 }
 
 impl Default for Settings {
@@ -30,6 +33,7 @@ impl Default for Settings {
             retries_max: 2,
             answer_len_max: 64 * 1024,
             allow_plain_http: false,
+            extra_roots: String::new(),
         }
     }
 }
@@ -54,6 +58,11 @@ pub enum SetupError {
         /// What it says.
         detail: String,
     },
+    /// The [`Settings::extra_roots`] are not what they should be.
+    BadRoots {
+        /// What is wrong with them.
+        detail: String,
+    },
     /// TLS cannot be set up, for example because the system has no root certificates.
     Tls {
         /// What the system says.
@@ -73,6 +82,10 @@ impl fmt::Display for SetupError {
                 write!(f, "the {name} must be visible ASCII characters without spaces, and not empty; look where it was copied from")
             }
             SetupError::NoThread { detail } => write!(f, "the system gave no thread to wait with: {detail}"),
+            SetupError::BadRoots { detail } => write!(
+                f,
+                "the extra root certificates cannot be used ({detail}); they must be PEM, with BEGIN CERTIFICATE above each"
+            ),
             SetupError::Tls { detail } => {
                 write!(f, "TLS cannot be set up ({detail}); does this system have root certificates (ca-certificates)?")
             }

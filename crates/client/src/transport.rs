@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{ClientBuilder, RequestBuilder, Response, StatusCode, Url, redirect, retry};
-use rustls::ClientConfig;
-use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::Verifier;
 
 use crate::fault::Fault;
+use crate::settings::SetupError;
 
 /// No answer.
 pub struct Failed {
@@ -24,20 +27,38 @@ pub struct Failed {
     pub sent: bool,
 }
 
-/// The cryptography of all TLS.
-pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
-}
-
-/// TLS 1.2 and 1.3, the certificates judged by `judge`; without one none is trusted, which plain HTTP can do with.
-pub fn tls(judge: Option<Arc<dyn ServerCertVerifier>>) -> Result<ClientConfig, rustls::Error> {
-    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let mut config = match judge {
-        Some(judge) => builder.dangerous().with_custom_certificate_verifier(judge).with_no_client_auth(),
-        None => builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(),
+/// TLS 1.2 and 1.3 by ring, the certificates judged by the system's roots and `extra_roots`. Without `Some`, none is trusted,
+/// which plain HTTP can do with.
+pub fn tls(extra_roots: Option<Vec<CertificateDer<'static>>>) -> Result<ClientConfig, SetupError> {
+    let failed = |error: rustls::Error| SetupError::Tls { detail: error.to_string() };
+    let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(failed)?;
+    let builder = if let Some(extra_roots) = extra_roots {
+        let verifier = Verifier::new_with_extra_roots(extra_roots, provider).map_err(failed)?;
+        // Dangerous would be a verifier of our own; this one is what the library itself would set.
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+    } else {
+        builder.with_root_certificates(RootCertStore::empty())
     };
+    let mut config = builder.with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// The certificates in `pem`, each of which can be an authority's.
+pub fn roots(pem: &str) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    let bad = |detail: String| SetupError::BadRoots { detail };
+    if pem.is_empty() {
+        return Ok(Vec::new());
+    }
+    let roots: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|_| bad("one is damaged".into()))?;
+    let mut store = RootCertStore::empty();
+    roots.iter().try_for_each(|root| store.add(root.clone())).map_err(|error| bad(error.to_string()))?;
+    if roots.is_empty() { Err(bad("there is none in them".into())) } else { Ok(roots) }
 }
 
 /// An HTTP client that does nothing by itself; `agent` is what it calls itself.

@@ -16,6 +16,7 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "server")]
 pub mod config;
+mod digits;
 #[cfg(feature = "server")]
 pub mod door;
 #[cfg(feature = "server")]
@@ -35,3 +36,4 @@ pub mod times;
 pub mod tls;
 #[cfg(feature = "server")]
 pub mod v1;
+pub mod zone;

@@ -22,6 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 pub use bind::PortChoice;
+pub(crate) use bind::listeners;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -105,8 +106,8 @@ pub fn start(config: &Config, store: Store, port: PortChoice) -> anyhow::Result<
     }
     let tls = config.tls.as_ref().map(tls::server).transpose()?;
     let ops_tls = config.ops_tls.as_ref().map(tls::server).transpose()?;
-    let public = bind::listeners(config.listen, port, config.threads, "--listen")?;
-    let mut operator = bind::listeners(config.ops_listen, port, 1, "--ops-listen")?;
+    let public = listeners(config.listen, port, config.threads, "--listen")?;
+    let mut operator = listeners(config.ops_listen, port, 1, "--ops-listen")?;
     let operator = operator.pop().expect("one listener was asked for");
     let (socket_file, socket) = ops::socket(store.url())?;
     let bound = Bound {

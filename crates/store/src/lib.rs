@@ -20,6 +20,7 @@ mod happened;
 mod holds;
 mod import;
 mod index;
+mod job;
 mod keys;
 mod lapse;
 mod links;

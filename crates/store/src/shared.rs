@@ -35,8 +35,8 @@ pub(crate) struct Shared {
     /// Whether movements are taken.
     pub(crate) writable: AtomicBool,
     pub(crate) queue_len: AtomicUsize,
-    /// How many commands the last commit took: more than one, and callers are about who share a sync.
-    pub(crate) last_batch_len: AtomicUsize,
+    /// How many callers the last commit answered: more than one, and there are some who share a sync.
+    pub(crate) last_callers: AtomicUsize,
     pub(crate) commits: AtomicU64,
     pub(crate) commands: AtomicU64,
     pub(crate) commit_us: AtomicU64,

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use crate::batch::Batch;
 use crate::credentials::Credentials;
 use crate::holds::{Holds, OpenHold};
+use crate::job::Job;
 use crate::memory::Accounts;
 use crate::operators::Tokens;
 use crate::own::{self, Owned};
@@ -20,7 +21,7 @@ use crate::shared::{PanicGuard, Shared};
 use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
 use crate::watch::Watches;
-use crate::writer::{self, Desk, Job, Writer};
+use crate::writer::{self, Desk, Writer};
 use crate::{
     AccountNow, Against, DatabaseUrl, Fault, Grant, OpenError, Options, Page, RequestId, Stats, backup, load, rows,
     schema,
@@ -97,7 +98,7 @@ impl Store {
             uses_waiting: Mutex::new(uses_waiting),
             writable: AtomicBool::new(settled.is_ok()),
             queue_len: AtomicUsize::new(0),
-            last_batch_len: AtomicUsize::new(0),
+            last_callers: AtomicUsize::new(0),
             commits: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             commit_us: AtomicU64::new(0),

@@ -1,8 +1,8 @@
 //! The one writer: it takes what has gathered, decides each command in order, commits once, publishes, replies.
 //!
 //! It lies on a desk that one thread at a time works at. That is the writer's own thread, but for a caller who finds the desk
-//! free and nobody else about: that one commits its single command itself, since waking another thread and being woken
-//! again costs half of what the sync costs.
+//! free and nobody else about: that one commits its few commands itself, since waking another thread and being woken again
+//! costs half of what the sync costs.
 //!
 //! The order is the promise: nothing is published or answered before COMMIT has returned. Whatever fails drops the whole
 //! batch, the database is opened anew, what is durable is made sure of and loaded, and only then is work taken again.
@@ -15,16 +15,20 @@ use std::time::{Duration, Instant};
 
 use ledger::Time;
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use crate::batch::Batch;
 use crate::follow::Source;
+use crate::job::{Answer, Job};
 use crate::load::{self, Head, Loaded};
 use crate::shared::Shared;
 use crate::{Fault, OpenError, schema};
 
 /// The most commands that one commit takes.
 const BATCH_LEN_MAX: usize = 8192;
+
+/// The most commands that a caller commits on its own thread: whoever shares that thread waits little longer than for the
+/// sync itself.
+const ALONE_LEN_MAX: usize = 16;
 
 /// How long the writer waits for work before it looks after what is written now and then.
 const TICK: Duration = Duration::from_secs(1);
@@ -35,62 +39,6 @@ const END_MAX: Duration = Duration::from_secs(1);
 /// How long it waits between two attempts to get the database back.
 const RECOVERY_PAUSE: Duration = Duration::from_millis(200);
 
-/// Something to be done in a commit, and how its caller hears of it.
-pub(crate) struct Job {
-    /// How many commands it counts for in the queue.
-    pub(crate) len: usize,
-    run: Run,
-}
-
-/// Works inside the transaction and gives back how to answer; an error ends the whole batch.
-type Run = Box<dyn FnOnce(Result<&mut Batch<'_>, Fault>) -> rusqlite::Result<Answer> + Send>;
-
-/// Answers the caller: with what was decided, or with the fault that took it back.
-type Answer = Box<dyn FnOnce(Result<(), Fault>) + Send>;
-
-impl Job {
-    /// A job that counts for `len` commands, and where its result will arrive. A result never arrives before it is
-    /// durable; a sender that vanishes without one leaves the outcome unknown.
-    pub(crate) fn new<T: Send + 'static>(
-        len: usize,
-        work: impl FnOnce(&mut Batch<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> (Job, oneshot::Receiver<Result<T, Fault>>) {
-        let (sender, receiver) = oneshot::channel();
-        // A caller that has gone away hears nothing; what it asked for stands all the same, as a send that fails shows.
-        let tell = move |result: Result<T, Fault>| drop(sender.send(result));
-        let run: Run = Box::new(move |batch| {
-            let worked = match batch {
-                Ok(batch) => work(batch),
-                Err(fault) => {
-                    tell(Err(fault));
-                    return Ok(Box::new(|_| ()));
-                }
-            };
-            match worked {
-                Ok(result) => Ok(Box::new(move |verdict: Result<(), Fault>| tell(verdict.map(|()| result)))),
-                Err(error) => {
-                    // The transaction ends here, without a commit.
-                    tell(Err(Fault::Unavailable));
-                    Err(error)
-                }
-            }
-        });
-        (Job { len, run }, receiver)
-    }
-
-    /// A job that does nothing but wake the writer's own thread.
-    pub(crate) fn nudge() -> Job {
-        Job { len: 0, run: Box::new(|_| Ok(Box::new(|_| ()))) }
-    }
-
-    /// Answers it without running it.
-    pub(crate) fn turn_away(self, fault: Fault) {
-        if let Err(error) = (self.run)(Err(fault)) {
-            tracing::error!(%error, "a job that was not run failed");
-        }
-    }
-}
-
 /// The writer's own state.
 pub(crate) struct Writer {
     db: Connection,
@@ -99,6 +47,8 @@ pub(crate) struct Writer {
     heads: Vec<Head>,
     loaded: Loaded,
     shared: Arc<Shared>,
+    /// Whether the log's file need not grow any more, or cannot.
+    is_log_long: bool,
     /// What a caller's commit ran into; the writer's own thread gets the database back.
     trouble: Option<Trouble>,
 }
@@ -148,6 +98,9 @@ pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>) {
             None if jobs.is_empty() && !tick => None,
             None => writer.commit(jobs, len, tick),
         };
+        if tick && trouble.is_none() {
+            writer.lengthen_log();
+        }
         if let Some(trouble) = trouble
             && !writer.recover(trouble, queue)
         {
@@ -177,20 +130,21 @@ fn recovered(desk: &Desk, queue: &Receiver<Job>) -> bool {
     is_well
 }
 
-/// Commits a single command on the caller's own thread, if nobody else is about; gives the job back otherwise.
+/// Commits a few commands on the caller's own thread, if nobody else is about; gives the job back otherwise.
 ///
 /// True beside success means that the writer's own thread has to be woken, to get the database back.
 pub(crate) fn commit_alone(desk: &Desk, shared: &Shared, job: Job) -> Result<bool, Job> {
-    let is_crowded = job.len != 1
-        || shared.queue_len.load(Ordering::Relaxed) != 1
-        || shared.last_batch_len.load(Ordering::Relaxed) > 1;
+    let len = job.len;
+    let is_crowded = len > ALONE_LEN_MAX
+        || shared.queue_len.load(Ordering::Relaxed) != len
+        || shared.last_callers.load(Ordering::Relaxed) > 1;
     if is_crowded {
         return Err(job);
     }
     let Ok(mut seat) = desk.try_lock() else { return Err(job) };
     let Some(writer) = seat.as_mut().filter(|writer| writer.trouble.is_none()) else { return Err(job) };
-    shared.queue_len.fetch_sub(1, Ordering::Relaxed);
-    writer.trouble = writer.commit(vec![job], 1, false);
+    shared.queue_len.fetch_sub(len, Ordering::Relaxed);
+    writer.trouble = writer.commit(vec![job], len, false);
     Ok(writer.trouble.is_some())
 }
 
@@ -204,12 +158,12 @@ impl Writer {
     ) -> Result<Writer, OpenError> {
         let data_version = data_version(&db).map_err(|error| OpenError::Io(error.to_string()))?;
         let trouble = settled.err().map(Trouble::Unsettled);
-        Ok(Writer { db, data_version, heads, loaded, shared, trouble })
+        Ok(Writer { db, data_version, heads, loaded, shared, is_log_long: false, trouble })
     }
 
     /// One group commit. Every job is answered, whatever happens.
     fn commit(&mut self, jobs: Vec<Job>, len: usize, tick: bool) -> Option<Trouble> {
-        self.shared.last_batch_len.store(len, Ordering::Relaxed);
+        self.shared.last_callers.store(jobs.len(), Ordering::Relaxed);
         let mut answers = Vec::with_capacity(jobs.len());
         let mut jobs = jobs.into_iter();
         let outcome = self.transact(&mut jobs, &mut answers, len, tick);
@@ -273,6 +227,15 @@ impl Writer {
             *marked_row = *last_row;
         }
         Ok(())
+    }
+
+    /// Once, a second after the start: a command line that opens the database itself has ended by then.
+    fn lengthen_log(&mut self) {
+        if !std::mem::replace(&mut self.is_log_long, true)
+            && let Err(error) = schema::lengthen_log(&self.shared.url.beside("-wal"))
+        {
+            tracing::debug!(%error, "the log grows with its commits, which makes them slower");
+        }
     }
 
     /// Writes what a start would have to replay, as far as that is quick, in pieces that each are a transaction.
@@ -358,6 +321,7 @@ impl Writer {
         self.data_version = data_version(&db)?;
         self.loaded = loaded;
         self.db = db;
+        self.is_log_long = false;
         Ok(())
     }
 }

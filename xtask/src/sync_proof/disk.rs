@@ -35,7 +35,9 @@ impl Disk {
     /// Lets the next event of the trace happen.
     pub(crate) fn apply(&mut self, event: &Event) {
         match &event.call {
-            Call::Write { file, .. } | Call::Truncate { file, .. } => self.file(*file).under_way.push(event.clone()),
+            Call::Write { file, .. } | Call::Fill { file, .. } | Call::Truncate { file, .. } => {
+                self.file(*file).under_way.push(event.clone())
+            }
             Call::Sync { file } => self.file(*file).sync(event.began),
             Call::Send { .. } | Call::Removal => {}
         }
@@ -70,17 +72,21 @@ impl Kept {
         self.under_way = later;
         for event in certain {
             match event.call {
-                Call::Write { offset, bytes, .. } => {
-                    let end = offset + bytes.len();
-                    if self.synced.len() < end {
-                        self.synced.resize(end, 0);
-                    }
-                    self.synced[offset..end].copy_from_slice(&bytes);
-                }
+                Call::Write { offset, bytes, .. } => self.range(offset, bytes.len()).copy_from_slice(&bytes),
+                Call::Fill { offset, length, .. } => self.range(offset, length).fill(0),
                 Call::Truncate { length, .. } => self.synced.resize(length, 0),
                 Call::Sync { .. } | Call::Send { .. } | Call::Removal => {}
             }
         }
+    }
+
+    /// That part of the file, which is made longer where it must be.
+    fn range(&mut self, offset: usize, length: usize) -> &mut [u8] {
+        let end = offset + length;
+        if self.synced.len() < end {
+            self.synced.resize(end, 0);
+        }
+        &mut self.synced[offset..end]
     }
 }
 

@@ -20,7 +20,12 @@ pub(crate) struct Acknowledgement {
 pub(crate) fn acknowledgements(events: &[Event]) -> Result<Vec<Acknowledgement>, String> {
     let sent = events.iter().filter_map(|event| match &event.call {
         Call::Send { bytes } if is_acknowledgement(bytes) => Some((event.began, bytes)),
-        Call::Send { .. } | Call::Write { .. } | Call::Truncate { .. } | Call::Sync { .. } | Call::Removal => None,
+        Call::Send { .. }
+        | Call::Write { .. }
+        | Call::Fill { .. }
+        | Call::Truncate { .. }
+        | Call::Sync { .. }
+        | Call::Removal => None,
     });
     sent.map(|(began, bytes)| {
         let text = String::from_utf8_lossy(bytes);
@@ -80,7 +85,13 @@ fn synced_between(events: &[Event], after: usize, before: usize) -> bool {
 fn wal_writes(events: &[Event]) -> impl Iterator<Item = (&Event, &[u8])> {
     events.iter().filter_map(|event| match &event.call {
         Call::Write { file: File::Wal, bytes, .. } => Some((event, bytes.as_slice())),
-        Call::Write { .. } | Call::Truncate { .. } | Call::Sync { .. } | Call::Send { .. } | Call::Removal => None,
+        // Room for what is to come acknowledges nothing.
+        Call::Write { .. }
+        | Call::Fill { .. }
+        | Call::Truncate { .. }
+        | Call::Sync { .. }
+        | Call::Send { .. }
+        | Call::Removal => None,
     })
 }
 

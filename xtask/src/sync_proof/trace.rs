@@ -26,6 +26,8 @@ pub(crate) struct Event {
 pub(crate) enum Call {
     /// Bytes into one of the two files, at an offset.
     Write { file: File, offset: usize, bytes: Vec<u8> },
+    /// Nothing but zeros into one of the two files: room for what is to come.
+    Fill { file: File, offset: usize, length: usize },
     /// A file cut or stretched to a length.
     Truncate { file: File, length: usize },
     /// fdatasync or fsync.
@@ -106,7 +108,13 @@ fn read_call(text: &str, database: &str) -> Result<Option<Call>> {
             let mut bytes = strings(arguments)?;
             ensure!(bytes.len() >= result, "strace shortened a write");
             bytes.truncate(result);
-            Some(Call::Write { file, offset: numbers().next().context("no offset")?.parse()?, bytes })
+            let offset = numbers().next().context("no offset")?.parse()?;
+            let is_room = bytes.iter().all(|&byte| byte == 0);
+            Some(if is_room {
+                Call::Fill { file, offset, length: result }
+            } else {
+                Call::Write { file, offset, bytes }
+            })
         }
         ("unlink", _) if strings(arguments)? == format!("{database}-wal").into_bytes() => Some(Call::Removal),
         ("rename" | "renameat" | "renameat2" | "unlink" | "unlinkat", _) => {
@@ -137,10 +145,16 @@ fn strings(arguments: &str) -> Result<Vec<u8>> {
     })
 }
 
-/// `\x41\x42` as bytes.
+/// `\x41\x42` as bytes. The log's zeros make millions of them.
 fn unhex(text: &str) -> Result<Vec<u8>> {
-    let digits = text.split("\\x").skip(1);
-    digits.map(|digits| u8::from_str_radix(digits, 16).with_context(|| format!("not a byte: {digits:.20}"))).collect()
+    let (bytes, rest) = text.as_bytes().as_chunks::<4>();
+    ensure!(rest.is_empty(), "not whole bytes: {text:.20}");
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let byte = |[slash, x, high, low]: &[u8; 4]| {
+        let is_byte = (*slash, *x) == (b'\\', b'x');
+        is_byte.then(|| Some(digit(*high)? << 4 | digit(*low)?)).flatten()
+    };
+    bytes.iter().map(|four| byte(four).with_context(|| format!("not a byte: {four:?}"))).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use service::{API_KEY, SECRET_KEY, Service, answer, good, hang, say};
-use sodu_client::{Client, Error, Fault, Settings};
+use sodu_client::{Client, Error, Fault, Settings, SetupError};
 
 fn short() -> Settings {
     Settings { timeout: Duration::from_millis(400), ..Settings::default() }
@@ -268,4 +268,19 @@ async fn no_output_holds_a_secret() {
         assert!(!shown.contains(secret), "{shown}");
         assert!(!logged.contains(secret), "{logged}");
     }
+}
+
+#[test]
+fn roots_that_are_none_are_told_before_anything_is_sent() {
+    let with = |roots: &str| {
+        let settings = Settings { extra_roots: roots.to_owned(), ..Settings::default() };
+        Client::with("https://rest.example.com", API_KEY, SECRET_KEY, settings).map(drop)
+    };
+    let section = |inside: &str| format!("-----BEGIN CERTIFICATE-----\n{inside}\n-----END CERTIFICATE-----\n");
+    // What is no PEM, a section of another kind, one that is no base64, and one that is no certificate.
+    let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    for bad in ["/etc/ca.pem", key, &section("%"), &section("AAAA")] {
+        assert!(matches!(with(bad), Err(SetupError::BadRoots { .. })), "{bad}");
+    }
+    assert!(!matches!(with(""), Err(SetupError::BadRoots { .. })));
 }

@@ -99,7 +99,8 @@ impl Balance {
             allow_plain_http: self.allow_plain_http || self.demo,
             ..Settings::default()
         };
-        let Account { url, api_key, secret_key, source } = self.account()?;
+        let Account { url, api_key, secret_key, source, extra_roots } = self.account()?;
+        let settings = Settings { extra_roots, ..settings };
         let url = url.unwrap_or_else(|| ESMS.to_owned());
         let client = Client::with(&url, &api_key, &secret_key, settings)
             .map_err(|error| Failure::local("not_asked", format!("Nothing was asked: {error}. Keys: {source}.")))?;

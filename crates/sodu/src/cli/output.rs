@@ -111,20 +111,7 @@ pub(super) fn width() -> usize {
 
 /// A plain decimal as people read it: `-1,234,567.5`.
 pub(super) fn grouped(decimal: &str) -> String {
-    let (sign, digits) = decimal.strip_prefix('-').map_or(("", decimal), |digits| ("-", digits));
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
-    let mut text = sign.to_owned();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        text.push('.');
-        text.push_str(fraction);
-    }
-    text
+    crate::digits::grouped(decimal, ',', '.')
 }
 
 /// The member `name` of an answer as text; nothing where it is null or missing.
@@ -137,24 +124,4 @@ pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 #[cfg(feature = "server")]
 pub(super) fn money(value: &Value, name: &str) -> String {
     grouped(text(value, name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn figures_are_grouped_by_thousands() {
-        let cases = [
-            ("0", "0"),
-            ("-5", "-5"),
-            ("999", "999"),
-            ("36693", "36,693"),
-            ("-100000", "-100,000"),
-            ("1234567.05", "1,234,567.05"),
-        ];
-        for (plain, shown) in cases {
-            assert_eq!(grouped(plain), shown);
-        }
-    }
 }

@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr};
+use tokio::process::{Child, ChildStderr, ChildStdin};
 use tokio::time::timeout;
 
 use super::{Message, Undelivered, plain};
 
 /// How much of what a program says about its failure is kept; the rest is read and dropped, so that it never waits.
 const SAID_LEN_MAX: usize = 4096;
+
+/// How long its last words are waited for when it has failed; they end at once unless something that it started holds on.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A program and its arguments.
 pub(super) struct Command {
@@ -38,11 +41,10 @@ impl Command {
     /// Runs it and waits for its end, at most for `limit`.
     pub(super) async fn run(&self, message: &Message, limit: Duration) -> Result<(), Undelivered> {
         let mut child = self.start(message).map_err(|error| self.not_started(&error))?;
-        let group = Group::of(&child);
         let mut said = Vec::new();
-        let ended = timeout(limit, end(&mut child, &message.event.to_string(), &mut said, &group)).await;
+        let ended = timeout(limit, end(&mut child, &message.event.to_string(), &mut said)).await;
         let Ok(status) = ended else {
-            group.kill();
+            kill(&child);
             let limit = limit.as_secs_f64();
             let detail = format!("{} did not end within {limit} s and was killed; see what it waits for", self.program);
             return Err(Undelivered::try_again(detail));
@@ -96,31 +98,32 @@ impl Command {
 }
 
 /// Feeds the program, keeps the beginning of what it says, and waits for its end.
-async fn end(child: &mut Child, event: &str, said: &mut Vec<u8>, group: &Group) -> io::Result<ExitStatus> {
-    let (mut input, mut errors) = (child.stdin.take(), child.stderr.take());
+async fn end(child: &mut Child, event: &str, said: &mut Vec<u8>) -> io::Result<ExitStatus> {
+    let (input, mut errors) = (child.stdin.take(), child.stderr.take());
     let pipes = async {
-        let feed = async {
-            if let Some(mut input) = input.take() {
-                // A program that does not read what it is told may still have done its work.
-                let _ = input.write_all(event.as_bytes()).await;
-            }
-        };
-        tokio::join!(feed, drain(&mut errors, said));
+        tokio::join!(feed(input, event), drain(errors.as_mut(), said));
+        std::future::pending().await
     };
     let status = tokio::select! {
         status = child.wait() => status?,
-        () = async { pipes.await; std::future::pending().await } => unreachable!("what is pending has no end"),
+        never = pipes => never,
     };
     if !status.success() {
-        // What it said last may still be in the pipe, which ends with the last program that holds it.
-        group.kill();
-        drain(&mut errors, said).await;
+        // What it said last may still be in the pipe.
+        let _ = timeout(LAST_WORDS, drain(errors.as_mut(), said)).await;
     }
     Ok(status)
 }
 
+/// Tells the program of the event. One that does not read it may still do its work.
+async fn feed(input: Option<ChildStdin>, event: &str) {
+    if let Some(mut input) = input {
+        let _ = input.write_all(event.as_bytes()).await;
+    }
+}
+
 /// Reads to the end, and keeps the beginning.
-async fn drain(errors: &mut Option<ChildStderr>, said: &mut Vec<u8>) {
+async fn drain(errors: Option<&mut ChildStderr>, said: &mut Vec<u8>) {
     let Some(errors) = errors else { return };
     let mut piece = [0; 1024];
     while let Ok(len @ 1..) = errors.read(&mut piece).await {
@@ -129,18 +132,12 @@ async fn drain(errors: &mut Option<ChildStderr>, said: &mut Vec<u8>) {
     }
 }
 
-/// The program and all that it started and that did not leave its group.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Group {
-        Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
-    }
-
-    /// Ends all of them. That none is left is no error.
-    fn kill(&self) {
-        if let Some(group) = self.0 {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+/// Ends the program and all that it started and that did not leave its group, unless it has ended: its number may be
+/// another's by now.
+fn kill(child: &Child) {
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    if let Some(group) = group {
+        // That none is left is no error.
+        let _ = kill_process_group(group, Signal::KILL);
     }
 }

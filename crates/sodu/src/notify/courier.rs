@@ -7,8 +7,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls_platform_verifier::Verifier;
 use sodu_client::{SetupError, transport};
 
 use super::chat::{Slack, Telegram};
@@ -32,8 +30,8 @@ pub struct Settings {
     pub reach: Reach,
     /// Whether HTTP may go to other machines in clear text. To this one it always may. No.
     pub allow_plain_http: bool,
-    /// Certificates that are trusted beside the system's roots, such as that of a mail server in the house. None.
-    pub extra_roots: Vec<CertificateDer<'static>>,
+    /// Certificates of authorities to trust beside the system's own, as PEM, such as that of a mail server in the house. None.
+    pub extra_roots: String,
     /// Names with the addresses that they have for this courier, whatever the system says of them. None.
     pub hosts: Vec<(String, IpAddr)>,
 }
@@ -45,6 +43,7 @@ pub enum Reach {
     Anywhere,
     /// For targets that others wrote: machines with public addresses alone, looked at when the connection is made; no
     /// commands, no secrets from variables and files of this machine, and no proxy, which would look names up by itself.
+    /// Mail servers must be public too: mail to others through one in the house takes a courier that may go anywhere.
     PublicOnly,
 }
 
@@ -56,7 +55,7 @@ impl Default for Settings {
             command_timeout: Duration::from_secs(30),
             reach: Reach::Anywhere,
             allow_plain_http: false,
-            extra_roots: Vec::new(),
+            extra_roots: String::new(),
             hosts: Vec::new(),
         }
     }
@@ -88,17 +87,15 @@ impl Courier {
     /// # Errors
     /// The system has no root certificates to judge servers by, or one of the extra ones is none.
     pub fn new(settings: Settings) -> Result<Courier, SetupError> {
-        let failed = |detail| SetupError::Tls { detail };
-        let judge = Verifier::new_with_extra_roots(settings.extra_roots.iter().cloned(), transport::provider())
-            .map_err(|error| failed(error.to_string()))?;
-        let tls = transport::tls(Some(Arc::new(judge))).map_err(|error| failed(error.to_string()))?;
+        let tls = transport::tls(Some(transport::roots(&settings.extra_roots)?))?;
         let names = Names::new(&settings.hosts, settings.reach);
         let client = || {
             let agent = concat!("sodu/", env!("CARGO_PKG_VERSION"));
             transport::client(tls.clone(), settings.timeout, agent).dns_resolver(Arc::new(names.clone()))
         };
-        let build =
-            |builder: reqwest::ClientBuilder| builder.build().map_err(|error| failed(transport::innermost(&error)));
+        let build = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|error| SetupError::Tls { detail: transport::innermost(&error) })
+        };
         let (http, direct_http) = (build(client())?, build(client().no_proxy())?);
         Ok(Courier { http, direct_http, names, settings: Arc::new(settings) })
     }

@@ -4,8 +4,9 @@
 //! text itself. Both are looked up at each use, so that a secret that was rotated in its file works without a restart.
 
 use std::fmt;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -54,21 +55,23 @@ impl Hidden {
             Place::Env(name) => std::env::var(name).map_err(|_| {
                 format!("the environment variable {name} is not set, or is no text; set it where sodu starts")
             })?,
-            Place::File(path) => {
-                let shown = path.display();
-                let len = fs::metadata(path).map_or(0, |metadata| metadata.len());
-                if len > LEN_MAX {
-                    return Err(format!("the file {shown} has {len} bytes, which is no secret; name another"));
-                }
-                fs::read_to_string(path).map_err(|error| {
-                    format!("the file {shown} cannot be read ({error}); does it exist, and may sodu read it?")
-                })?
-            }
+            Place::File(path) => read(path)?,
         };
         match text.trim() {
             "" => Err(format!("{} is empty", self.place())),
             trimmed => Ok(trimmed.to_owned()),
         }
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(LEN_MAX + 1).read_to_string(&mut text));
+    let shown = path.display();
+    match read {
+        Ok(_) if text.len() as u64 <= LEN_MAX => Ok(text),
+        Ok(_) => Err(format!("the file {shown} is longer than {LEN_MAX} bytes, which is no secret; name another")),
+        Err(error) => Err(format!("the file {shown} cannot be read ({error}); does it exist, and may sodu read it?")),
     }
 }
 

@@ -129,10 +129,9 @@ impl Mail {
 
     fn tls(&self, courier: &Courier) -> Result<TlsParameters, Undelivered> {
         let mut parameters = TlsParameters::builder(self.server.host.clone());
-        for root in &courier.settings.extra_roots {
-            let certificate =
-                Certificate::from_der(root.to_vec()).map_err(|error| self.unreachable(&error.to_string()))?;
-            parameters = parameters.add_root_certificate(certificate);
+        if !courier.settings.extra_roots.is_empty() {
+            let roots = Certificate::from_pem(courier.settings.extra_roots.as_bytes());
+            parameters = parameters.add_root_certificate(roots.map_err(|error| self.unreachable(&cause(&error)))?);
         }
         parameters.build_rustls().map_err(|error| self.unreachable(&cause(&error)))
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Server, Sodu, columns, program, run};
 
-const PORTS: [&str; 4] = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
+pub(crate) const PORTS: [&str; 4] = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
 
 /// The published call (esms-wire, section 1), by the real curl.
 fn get_balance(url: &str, api_key: &str, secret_key: &str) -> String {
@@ -23,10 +23,10 @@ fn get_balance(url: &str, api_key: &str, secret_key: &str) -> String {
 }
 
 /// A demo whose output the test reads itself; killed if the test ends before it.
-struct Demo(Child);
+pub(crate) struct Demo(pub(crate) Child);
 
 impl Demo {
-    fn interrupt(&mut self) {
+    pub(crate) fn interrupt(&mut self) {
         kill_process(Pid::from_child(&self.0), Signal::INT).expect("it runs");
         assert!(self.0.wait().expect("it ends").success());
     }
@@ -77,10 +77,19 @@ fn every_account_answers_as_announced_and_nothing_is_left_behind() {
 
 #[test]
 fn the_guide_can_be_pasted_line_by_line() {
+    paste(&[]);
+}
+
+#[test]
+fn so_can_that_of_a_demo_with_tls() {
+    paste(&["--tls"]);
+}
+
+fn paste(options: &[&str]) {
     let sodu = Sodu::new();
     let binary = env!("CARGO_BIN_EXE_sodu");
     let mut command = program(sodu.folder.path());
-    command.arg("demo").args(PORTS).current_dir(Path::new(binary).parent().expect("a folder"));
+    command.arg("demo").args(PORTS).args(options).current_dir(Path::new(binary).parent().expect("a folder"));
     let mut demo = Demo(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs"));
     let mut lines: Vec<String> = Vec::new();
     for line in BufReader::new(demo.0.stdout.take().expect("it is piped")).lines() {
@@ -95,9 +104,11 @@ fn the_guide_can_be_pasted_line_by_line() {
     assert!(own.all(|line| columns(line) <= 80), "{}", lines.join("\n"));
 
     let start = lines.iter().position(|line| line.starts_with("# Account 9999")).expect("the account");
-    let end = lines.iter().position(|line| line.starts_with("# Other accounts")).expect("the others");
-    let call: Vec<String> = lines.iter().skip_while(|line| !line.starts_with("curl ")).take(6).cloned().collect();
-    let pasted = [&lines[start..end], &call].concat().join("\n");
+    // How other clients trust a certificate is tried by `cargo xtask samples`, with all of them.
+    let end = lines.iter().position(|line| line.starts_with("# Other ")).expect("the others");
+    let first = lines.iter().position(|line| line.starts_with("curl ")).expect("a call");
+    let last = lines.iter().position(|line| line.ends_with("; echo")).expect("its end");
+    let pasted = [&lines[start..end], &lines[first..=last]].concat().join("\n");
     let mut shell = Command::new("sh");
     shell.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TZ", "UTC");
     shell.env("TMPDIR", sodu.folder.path());

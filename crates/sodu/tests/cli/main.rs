@@ -19,4 +19,5 @@ mod processes;
 mod statements;
 mod tamper;
 mod tampered;
+mod twists;
 mod usage;

@@ -11,4 +11,5 @@ mod mails;
 mod reach;
 mod receiver;
 mod targets;
+mod texts;
 mod webhooks;

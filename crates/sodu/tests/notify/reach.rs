@@ -31,6 +31,7 @@ async fn machines_of_this_network_are_not_connected_to() {
         "inside.example.test",
         "INSIDE.example.test",
     ];
+    let courier = Courier::new(outside(&[("inside.example.test", "127.0.0.1")])).expect("a courier");
     for host in hosts {
         let kinds = [
             format!("webhook = 'http://{host}:{port}/'\nsecret = '{SECRET}'"),
@@ -38,8 +39,7 @@ async fn machines_of_this_network_are_not_connected_to() {
             format!("telegram = '1:A'\nchat = 1\napi = 'http://{host}:{port}/'"),
         ];
         for kind in kinds {
-            let settings = outside(&[("inside.example.test", "127.0.0.1")]);
-            let why = never(deliver(settings, &target(&kind)).await);
+            let why = never(courier.deliver(&target(&kind), &message()).await);
             assert!(why.starts_with("its address is not public"), "{host}: {why}");
         }
     }

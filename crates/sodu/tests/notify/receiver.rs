@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// A connection, encrypted or not.
@@ -127,8 +127,8 @@ pub(crate) fn hang(stream: &mut dyn Stream) {
     let _ = stream.read(&mut [0; 64]);
 }
 
-/// A certificate for those names, and a server's side of TLS with it.
-pub(crate) fn certificate(names: &[&str]) -> (CertificateDer<'static>, Arc<ServerConfig>) {
+/// A certificate for those names as PEM, and a server's side of TLS with it.
+pub(crate) fn certificate(names: &[&str]) -> (String, Arc<ServerConfig>) {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
@@ -138,5 +138,5 @@ pub(crate) fn certificate(names: &[&str]) -> (CertificateDer<'static>, Arc<Serve
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .expect("a certificate and its key");
-    (made.cert.der().clone(), Arc::new(config))
+    (made.cert.pem(), Arc::new(config))
 }

@@ -58,7 +58,7 @@ fn what_is_wrong_is_said_and_not_quoted() {
         ("telegram = '1:s3cret'\nchat = 'ops'".to_owned(), "chat is the number of a chat"),
         ("telegram = '1:s3cret'\nchat = 1.5".to_owned(), "chat takes a number or a text"),
         ("command = []".to_owned(), "command is a list of a program and its arguments"),
-        (format!("{mail}"), "a target with email needs smtp too"),
+        (mail.to_owned(), "a target with email needs smtp too"),
         ("email = 'a@example.com'\nsmtp = 'smtps://a'".to_owned(), "a target with email needs from too"),
         (format!("{mail}\nsmtp = 'mail.example.com'"), "smtp is no URL; write it like smtps://user:password@"),
         (format!("{mail}\nsmtp = 'https://u:s3cret@a'"), "smtp must begin with smtps:// or smtp://"),

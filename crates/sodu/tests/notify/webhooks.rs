@@ -178,7 +178,7 @@ async fn certificates_are_looked_at() {
     let settings = Settings { hosts, ..Settings::default() };
     let (_, why) = later(deliver(settings.clone(), &to("hooks.example.test")).await);
     assert!(why.contains("certificate"), "{why}");
-    let trusting = Settings { extra_roots: vec![root], ..settings };
+    let trusting = Settings { extra_roots: root, ..settings };
     let (_, why) = later(deliver(trusting.clone(), &to("other.example.test")).await);
     assert!(why.contains("certificate"), "{why}");
     assert!(receiver.requests().is_empty());

@@ -47,10 +47,12 @@ fn answering(file: &Path) -> Option<Account> {
     let address: SocketAddr = url.split_once("://")?.1.parse().ok()?;
     TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     let first = &demo["accounts"][0];
+    let faulty = demo["fault"].as_str().map(|fault| format!(", faulty on purpose (--fault {fault})"));
     Some(Account {
         url: Some(url.to_owned()),
         api_key: first["api_key"].as_str()?.to_owned(),
         secret_key: first["secret_key"].as_str()?.to_owned(),
-        source: format!("the demo at {url}"),
+        source: format!("the demo at {url}{}", faulty.unwrap_or_default()),
+        extra_roots: demo["ca"].as_str().map_or(Some(String::new()), |ca| fs::read_to_string(ca).ok())?,
     })
 }

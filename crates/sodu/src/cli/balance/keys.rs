@@ -26,6 +26,15 @@ pub(super) struct Account {
     pub(super) secret_key: String,
     /// Where the keys came from, for people.
     pub(super) source: String,
+    /// Authorities to trust beside the system's, as PEM; nothing for none.
+    pub(super) extra_roots: String,
+}
+
+impl Account {
+    /// One whose service is known to the system's authorities.
+    fn new(url: Option<String>, api_key: String, secret_key: String, source: String) -> Account {
+        Account { url, api_key, secret_key, source, extra_roots: String::new() }
+    }
 }
 
 /// Keys from the flags, else from the named profile, else from the environment, else from the profile `default`, else
@@ -36,7 +45,7 @@ pub(super) fn find(wanted: Wanted, file: Option<PathBuf>) -> Result<Account, Fai
         let Profile { url: its, api_key: key, secret_key: secret } = profiles::named(file, &name)?;
         let source = format!("profile {name}");
         let (api_key, secret_key) = (api_key.unwrap_or(key), secret_key.unwrap_or(secret));
-        return Ok(Account { url: url.or(its), api_key, secret_key, source });
+        return Ok(Account::new(url.or(its), api_key, secret_key, source));
     }
     if api_key.is_some() || secret_key.is_some() {
         return pair(url, api_key, secret_key, "--api-key", "--secret-key");
@@ -46,7 +55,7 @@ pub(super) fn find(wanted: Wanted, file: Option<PathBuf>) -> Result<Account, Fai
         return pair(url, api_key, secret_key, "ESMS_API_KEY", "ESMS_SECRET_KEY");
     }
     if let Some(Profile { url: its, api_key, secret_key }) = profiles::if_there(file, DEFAULT)? {
-        return Ok(Account { url: url.or(its), api_key, secret_key, source: format!("profile {DEFAULT}") });
+        return Ok(Account::new(url.or(its), api_key, secret_key, format!("profile {DEFAULT}")));
     }
     if !prompt::is_possible() {
         return Err(Failure::local(
@@ -55,7 +64,7 @@ pub(super) fn find(wanted: Wanted, file: Option<PathBuf>) -> Result<Account, Fai
         ));
     }
     let (api_key, secret_key) = (prompt::shown("ApiKey: ")?, prompt::hidden("SecretKey (not shown): ")?);
-    Ok(Account { url, api_key, secret_key, source: "typed".into() })
+    Ok(Account::new(url, api_key, secret_key, "typed".into()))
 }
 
 /// Both keys of one source; a person is asked for the one that is missing.
@@ -82,7 +91,7 @@ fn pair(
         None if prompt::is_possible() => prompt::hidden("SecretKey (not shown): ")?,
         None => return Err(missing(secret_name)),
     };
-    Ok(Account { url, api_key, secret_key, source: format!("{key_name} and {secret_name}") })
+    Ok(Account::new(url, api_key, secret_key, format!("{key_name} and {secret_name}")))
 }
 
 /// A variable that says something; an empty one says nothing.

@@ -67,6 +67,13 @@ pub(super) async fn open(api: &mut Door) -> Result<Vec<DemoAccount>, Failure> {
     Ok(accounts)
 }
 
+/// Adds an operator who moves money; gives the token.
+pub(super) async fn operator(api: &mut Door, name: &str) -> Result<String, Failure> {
+    let body = Some(json!({ "name": name, "role": "money" }));
+    let added = answered(api, Call { method: Method::POST, path: "/v1/operators".into(), key: None, body }).await?;
+    Ok(text(&added, "token").to_owned())
+}
+
 impl Plan {
     async fn carry_out(&self, api: &mut Door) -> Result<DemoAccount, Failure> {
         let account = format!("/v1/accounts/{}", self.id);

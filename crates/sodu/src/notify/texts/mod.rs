@@ -3,6 +3,11 @@
 //! Written for people who know nothing of sodu: how much is left, how long it lasts at the present rate, since when, what
 //! to do. Pure functions: no clock, no look-up, no decision whether something is worth telling.
 
+mod english;
+mod figures;
+mod vietnamese;
+
+use figures::Teller;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use sodu_client::Decimal;
@@ -35,7 +40,7 @@ pub struct Pace {
     pub per_hour: Money,
     /// Over how long a time that was measured, in seconds.
     pub measured_s: u64,
-    /// How long what is left lasts at that rate, in seconds.
+    /// How long what can be spent lasts at that rate, in seconds.
     pub lasts_s: u64,
 }
 
@@ -85,6 +90,11 @@ pub enum Event {
         reason: String,
         /// What was read the last time that it could, and when (seconds since 1970).
         last: Option<(Money, i64)>,
+    },
+    /// It can be read again.
+    Readable {
+        /// The first time that it could not, in seconds since 1970.
+        since_unix_s: i64,
     },
     /// Charges were refused since there was not enough credit.
     ChargesRefused {
@@ -163,6 +173,24 @@ pub struct Words {
 
 /// What is to be said of `facts` in `language`.
 pub fn words(language: Language, facts: &Facts) -> Words {
-    let title = format!("{language:?}: {}", facts.account);
-    Words { text: title.clone(), title }
+    let tell = Teller { language, facts };
+    match language {
+        Language::English => english::words(&tell),
+        Language::Vietnamese => vietnamese::words(&tell),
+    }
+}
+
+impl Words {
+    /// A title, those of the lines that say something, and the last one.
+    fn new(title: String, lines: &[&str], last: &str) -> Words {
+        let said: Vec<&str> = lines.iter().copied().filter(|line| !line.is_empty()).chain([last]).collect();
+        Words { title, text: said.join("\n") }
+    }
+}
+
+impl Facts {
+    /// Whether nothing is left, as far as that is known.
+    fn is_empty(&self) -> bool {
+        self.left.as_ref().is_some_and(|left| left.amount <= Decimal::ZERO)
+    }
 }
