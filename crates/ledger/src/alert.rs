@@ -177,13 +177,13 @@ impl Event {
     /// Its stable name.
     pub fn name(self) -> &'static str {
         match self {
-            Event::ChargeRefused => "charge_refused",
-            Event::HoldExpired => "hold_expired",
-            Event::AccountLocked => "account_locked",
-            Event::KeyIssued => "key_issued",
-            Event::KeyRevoked => "key_revoked",
-            Event::AdjustmentMade => "adjustment_made",
-            Event::Recovered => "recovered",
+            Event::ChargeRefused => "charge.refused",
+            Event::HoldExpired => "hold.expired",
+            Event::AccountLocked => "account.locked",
+            Event::KeyIssued => "key.issued",
+            Event::KeyRevoked => "key.revoked",
+            Event::AdjustmentMade => "balance.adjusted",
+            Event::Recovered => "balance.recovered",
         }
     }
 

@@ -100,19 +100,31 @@ pub enum AlertEvent {
     },
 }
 
+impl Alert {
+    /// What it is, for programs: of what fell low the name of the most urgent, which is told to people.
+    pub fn kind(&self) -> &'static str {
+        let AlertEvent::CreditLow { levels } = &self.event else { return self.event.name() };
+        match levels.last() {
+            _ if self.available <= Minor::ZERO => "balance.empty",
+            Some(Level::Hours(_)) => "balance.low_hours",
+            Some(Level::Money(_) | Level::Percent(_)) | None => self.event.name(),
+        }
+    }
+}
+
 impl AlertEvent {
     /// Its stable name.
     pub fn name(&self) -> &'static str {
         match self {
-            AlertEvent::CreditLow { .. } => "credit_low",
-            AlertEvent::StillLow { .. } => "credit_still_low",
-            AlertEvent::Recovered { .. } => "recovered",
-            AlertEvent::ChargeRefused { .. } => "charge_refused",
-            AlertEvent::HoldExpired { .. } => "hold_expired",
-            AlertEvent::AccountLocked { .. } => "account_locked",
-            AlertEvent::KeyIssued { .. } => "key_issued",
-            AlertEvent::KeyRevoked { .. } => "key_revoked",
-            AlertEvent::AdjustmentMade { .. } => "adjustment_made",
+            AlertEvent::CreditLow { .. } => "balance.low",
+            AlertEvent::StillLow { .. } => "balance.reminder",
+            AlertEvent::Recovered { .. } => "balance.recovered",
+            AlertEvent::ChargeRefused { .. } => "charge.refused",
+            AlertEvent::HoldExpired { .. } => "hold.expired",
+            AlertEvent::AccountLocked { .. } => "account.locked",
+            AlertEvent::KeyIssued { .. } => "key.issued",
+            AlertEvent::KeyRevoked { .. } => "key.revoked",
+            AlertEvent::AdjustmentMade { .. } => "balance.adjusted",
         }
     }
 
@@ -136,23 +148,23 @@ impl AlertEvent {
 
     fn read(name: &str, members: &Members<'_>) -> Option<AlertEvent> {
         Some(match name {
-            "credit_low" => AlertEvent::CreditLow { levels: alerts::levels(&members.text("levels")?)?.into_vec() },
-            "credit_still_low" => AlertEvent::StillLow { since: members.time("since")? },
-            "recovered" => AlertEvent::Recovered { since: members.time("since")? },
-            "charge_refused" => AlertEvent::ChargeRefused {
+            "balance.low" => AlertEvent::CreditLow { levels: alerts::levels(&members.text("levels")?)?.into_vec() },
+            "balance.reminder" => AlertEvent::StillLow { since: members.time("since")? },
+            "balance.recovered" => AlertEvent::Recovered { since: members.time("since")? },
+            "charge.refused" => AlertEvent::ChargeRefused {
                 amount: members.money("amount")?,
                 count: members.count("count")?,
                 since: members.time("since")?,
             },
-            "hold_expired" => AlertEvent::HoldExpired {
+            "hold.expired" => AlertEvent::HoldExpired {
                 hold: members.count("hold")?,
                 released: members.money("released")?,
                 made_at: members.time("made_at")?,
             },
-            "account_locked" => AlertEvent::AccountLocked { by: members.text("by")?, reason: members.text("reason") },
-            "key_issued" => AlertEvent::KeyIssued { key: members.text("key")?, by: members.text("by")? },
-            "key_revoked" => AlertEvent::KeyRevoked { key: members.text("key")?, by: members.text("by")? },
-            "adjustment_made" => AlertEvent::AdjustmentMade {
+            "account.locked" => AlertEvent::AccountLocked { by: members.text("by")?, reason: members.text("reason") },
+            "key.issued" => AlertEvent::KeyIssued { key: members.text("key")?, by: members.text("by")? },
+            "key.revoked" => AlertEvent::KeyRevoked { key: members.text("key")?, by: members.text("by")? },
+            "balance.adjusted" => AlertEvent::AdjustmentMade {
                 amount: members.money("amount")?,
                 by: members.text("by")?,
                 reason: members.text("reason")?,

@@ -105,12 +105,19 @@ fn rules(members: &mut Members, currency: Currency) -> Result<Rules, Problem> {
         list.sort_unstable_by(|a, b| b.cmp(a));
         list.dedup();
     }
+    // Nothing left is always told, beside whatever else is.
+    if !(below.is_empty() && hours.is_empty() && percent.is_empty()) {
+        below.push(Minor::ZERO);
+    }
     below.sort_unstable_by(|a, b| b.cmp(a));
     below.dedup();
     let levels = percent.into_iter().map(Level::Percent).chain(hours.into_iter().map(Level::Hours));
     let levels: Box<[Level]> = levels.chain(below.into_iter().map(Level::Money)).collect();
     if levels.len() > Rules::LEVELS_MAX {
-        return Err(Problem::malformed(format!("an account has up to {} levels in all", Rules::LEVELS_MAX)));
+        return Err(Problem::malformed(format!(
+            "an account has up to {} levels in all, zero among them",
+            Rules::LEVELS_MAX
+        )));
     }
     let margin = members.whole("margin_percent")?.map(|margin| {
         u32::try_from(margin)

@@ -56,7 +56,7 @@ fn shown(delivery: &Delivery) -> Value {
     json!({
         "id": delivery.id,
         "alert": alert.name,
-        "event": alert.event.name(),
+        "event": alert.kind(),
         "account": alert.account.get(),
         "at": rfc3339(alert.at),
         "to": delivery.target.label(),
