@@ -192,14 +192,6 @@ impl Store {
         self.read(|db| due(db, now, limit))
     }
 
-    /// When the next delivery is to be tried, if any waits.
-    pub fn next_delivery_at(&self) -> Result<Option<Time>, Fault> {
-        self.read(|db| {
-            let sql = "SELECT due_at FROM deliveries WHERE status = 0 ORDER BY due_at LIMIT 1";
-            db.prepare_cached(sql)?.query_row([], |row| row.get(0).map(Time::from_micros)).optional()
-        })
-    }
-
     /// Deliveries in the order of their numbers, at most `limit`; `next` is the number to go on after.
     pub fn deliveries(&self, wanted: &DeliveryQuery, limit: usize) -> Result<Page<Delivery, u64>, Fault> {
         self.read(|db| page(db, wanted, limit))
