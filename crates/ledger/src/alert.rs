@@ -54,10 +54,13 @@ impl Rules {
 
     /// Which levels are reached at `standing`, where `before` were before.
     pub fn reached(&self, before: Reached, standing: &Standing<'_>) -> Reached {
+        // Added up once, and only where somebody asks how long it lasts.
+        let is_asked = self.levels.iter().any(|level| matches!(level, Level::Hours(_)));
+        let used = if is_asked { standing.usage.within_a_day(standing.now) } else { None };
         let mut after = Reached::default();
         for (n, level) in self.levels.iter().enumerate() {
-            let stays = before.has(n) && !level.is_left(self.margin_percent, standing);
-            if stays || level.is_reached(standing) {
+            let stays = before.has(n) && !level.is_left(self.margin_percent, standing, used);
+            if stays || level.is_reached(standing, used) {
                 after.set(n);
             }
         }
@@ -67,22 +70,22 @@ impl Rules {
 
 impl Level {
     /// Whether the figure is below it. Nothing is below every level, zero too: it is a balance like any other.
-    fn is_reached(self, standing: &Standing<'_>) -> bool {
-        match self.compared(100, standing) {
+    fn is_reached(self, standing: &Standing<'_>, used: Option<(Time, Minor)>) -> bool {
+        match self.compared(100, standing, used) {
             Some(figure) => figure == Ordering::Less || standing.available <= Minor::ZERO,
             None => false,
         }
     }
 
     /// Whether the figure is above it by the margin; one that is not known is not.
-    fn is_left(self, margin_percent: u32, standing: &Standing<'_>) -> bool {
-        let figure = self.compared(margin_percent.saturating_add(100), standing);
+    fn is_left(self, margin_percent: u32, standing: &Standing<'_>, used: Option<(Time, Minor)>) -> bool {
+        let figure = self.compared(margin_percent.saturating_add(100), standing, used);
         figure == Some(Ordering::Greater) && standing.available > Minor::ZERO
     }
 
     /// The figure beside `percent` per cent of this level; `None` where the figure is not known. Both sides are multiplied
     /// out, so that nothing is rounded.
-    fn compared(self, percent: u32, standing: &Standing<'_>) -> Option<Ordering> {
+    fn compared(self, percent: u32, standing: &Standing<'_>, used: Option<(Time, Minor)>) -> Option<Ordering> {
         let units = |figure: Minor| i128::from(figure.units());
         let times = |figure: i128, factor: u32| figure.saturating_mul(i128::from(factor));
         let available = units(standing.available);
@@ -94,7 +97,7 @@ impl Level {
             }
             Level::Hours(_) if available <= 0 => Ordering::Less,
             Level::Hours(level) => {
-                let (since, used) = standing.usage.within_a_day(standing.now)?;
+                let (since, used) = used?;
                 let watched = i128::from(standing.now.micros().saturating_sub(since.micros()));
                 // Where nothing was used this is zero, and whatever is left lasts longer.
                 let hours = times(times(units(used), level), percent).saturating_mul(HOUR_US);

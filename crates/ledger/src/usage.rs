@@ -108,7 +108,7 @@ impl Usage {
             let missing = since.micros().saturating_sub(start).clamp(0, HOUR_US);
             // An hour that was watched from within holds nothing of before.
             let part = if since > a_day_ago && missing < HOUR_US { HOUR_US } else { HOUR_US.saturating_sub(missing) };
-            sum.saturating_add(part_of(used, part, HOUR_US))
+            sum.saturating_add(if part == HOUR_US { used } else { part_of(used, part, HOUR_US) })
         });
         Some((since, Minor::new(counted.max(0)).unwrap_or_default()))
     }

@@ -3,7 +3,7 @@
 //! An alert that is on disk is delivered, whatever happens afterwards; one that is not, tells of what never happened. Only
 //! accounts that are watched come here.
 
-use ledger::{AccountId, Entry, Event, Level, Minor, Standing, ends_refusals};
+use ledger::{AccountId, Entry, Event, Level, Minor, Standing, Status, ends_refusals};
 use rusqlite::params;
 
 use crate::alerts;
@@ -77,8 +77,9 @@ impl Batch<'_> {
             // What was used leaves the last day with time alone.
             let standing = Standing { available: draft.account.available(), usage, now };
             let crossing = ruled.cross(&standing).flatten();
-            ruled.remind_at = alerts::remind_at(&ruled.rules, now).filter(|_| ruled.is_pressing());
-            let told = crossing.or_else(|| ruled.reminder());
+            let is_over = draft.account.status == Status::Closed;
+            ruled.remind_at = alerts::remind_at(&ruled.rules, now).filter(|_| ruled.is_pressing() && !is_over);
+            let told = crossing.or_else(|| ruled.reminder()).filter(|_| !is_over);
             if let Some(told) = told {
                 self.tell(slot, &told)?;
             }

@@ -163,7 +163,14 @@ fn people_are_reminded_until_money_comes_in() {
         [AlertEvent::StillLow { since }, AlertEvent::StillLow { since }, AlertEvent::StillLow { since }]
     );
     bench.topup(1, "100", "t2").expect("money");
-    assert_eq!(bench.store.alerts(account(1)).expect("no fault").expect("rules").remind_at, None);
+    let remind_at = || bench.store.alerts(account(1)).expect("no fault").expect("rules").remind_at;
+    assert_eq!(remind_at(), None);
+    // Whoever has left is reminded of nothing.
+    bench.charge(1, "140", "c2").expect("enough");
+    bench.submit(1, Movement::Status { status: Status::Closed }, "").expect("it is empty");
+    bench.pass(6 * HOUR_US);
+    until("the last look", || remind_at().is_none());
+    assert_eq!(bench.told().len(), 5);
 }
 
 #[test]
