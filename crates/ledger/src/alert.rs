@@ -66,9 +66,53 @@ impl Rules {
         }
         after
     }
+
+    /// Down to which figure may be spent from `standing` on, by charges, holds and transfers out alone, before a level can be
+    /// reached, however much time passes; `None` where one is reached already.
+    ///
+    /// So hardly any charge has to be held against the levels.
+    pub fn calm_down_to(&self, reached: Reached, standing: &Standing<'_>) -> Option<Minor> {
+        if !reached.is_empty() {
+            return None;
+        }
+        let floors = self.levels.iter().map(|level| level.floor(standing));
+        let floor = floors.max().unwrap_or(i128::from(i64::MIN));
+        // A floor above every figure is one that nothing stays above.
+        Some(i64::try_from(floor).ok().and_then(Minor::new).unwrap_or(if floor > 0 {
+            Minor::GREATEST
+        } else {
+            Minor::LEAST
+        }))
+    }
 }
 
 impl Level {
+    /// See [`Rules::calm_down_to`].
+    fn floor(self, standing: &Standing<'_>) -> i128 {
+        let available = i128::from(standing.available.units());
+        let floor = match self {
+            Level::Money(level) => i128::from(level.units()),
+            // Where no top-up is known, spending does not make one known.
+            Level::Percent(level) => {
+                let last = standing.usage.last_topup.map_or(0, Minor::units);
+                let part = i128::from(last).saturating_mul(i128::from(level)).saturating_add(99);
+                part.checked_div_euclid(100).unwrap_or(i128::MAX)
+            }
+            // So much can go that what is left lasts as long: (available − x) × window = hours × (used + x). The window only
+            // grows, and what was used before only leaves it.
+            Level::Hours(level) => {
+                let window = i128::from(standing.usage.least_window_us(standing.now));
+                let hours = i128::from(level).saturating_mul(HOUR_US);
+                let used = i128::from(standing.usage.most());
+                let spare = available.saturating_mul(window).saturating_sub(hours.saturating_mul(used));
+                let go = spare.checked_div_euclid(window.saturating_add(hours)).unwrap_or(0);
+                available.saturating_sub(go)
+            }
+        };
+        // Nothing left reaches every level.
+        floor.max(1)
+    }
+
     /// Whether the figure is below it. Nothing is below every level, zero too: it is a balance like any other.
     fn is_reached(self, standing: &Standing<'_>, used: Option<(Time, Minor)>) -> bool {
         match self.compared(100, standing, used) {

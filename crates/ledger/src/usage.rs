@@ -72,8 +72,16 @@ impl Usage {
 
     /// Adds the account's next entry.
     pub fn add(&mut self, entry: &Entry) {
-        self.number = entry.number;
-        let at = hour(entry.at);
+        self.add_use(entry.number, entry.at, Usage::of(entry));
+        if brings_in(entry) {
+            self.last_topup = Some(entry.amount);
+        }
+    }
+
+    /// Adds what the account's next entries used, up to `number`, none of which brought money in; all are of the hour of `at`.
+    pub fn add_use(&mut self, number: u64, at: Time, used: i64) {
+        self.number = number;
+        let at = hour(at);
         if at > self.hour {
             let passed = at.saturating_sub(self.hour);
             let first = if usize::try_from(passed).is_ok_and(|passed| passed < HOURS) {
@@ -85,14 +93,45 @@ impl Usage {
             (first..=at).for_each(|hour| self.set(hour, |_| 0));
             self.hour = at;
         }
-        let used = used_by(entry);
         if used != 0 {
             // Times do not decrease within an account, so that this is the newest hour.
             self.set(self.hour, |before| before.saturating_add(used));
         }
-        if brings_in(entry) {
-            self.last_topup = Some(entry.amount);
+    }
+
+    /// What an entry uses, in minor units; less than zero where it gives back.
+    pub fn of(entry: &Entry) -> i64 {
+        let amount = entry.amount.units();
+        match entry.kind {
+            Kind::Charge | Kind::Capture => amount,
+            Kind::Refund => amount.saturating_neg(),
+            Kind::Transfer => amount.saturating_neg().max(0),
+            Kind::Open
+            | Kind::Limit
+            | Kind::Status
+            | Kind::Topup
+            | Kind::Hold
+            | Kind::Extend
+            | Kind::Void
+            | Kind::Expire
+            | Kind::Adjust => 0,
         }
+    }
+
+    /// Whether two instants lie in one hour.
+    pub fn is_one_hour(one: Time, other: Time) -> bool {
+        hour(one) == hour(other)
+    }
+
+    /// At least what was used within the day before any later instant, if nothing more is used: what was given back leaves
+    /// the day too.
+    pub(crate) fn most(&self) -> i64 {
+        self.used.iter().fold(0, |sum: i64, used| sum.saturating_add((*used).max(0)))
+    }
+
+    /// The time over which the rate is measured at `now` and later, in microseconds, at least.
+    pub(crate) fn least_window_us(&self, now: Time) -> i64 {
+        now.micros().saturating_sub(self.since.micros()).clamp(Usage::LEAST_US, Usage::DAY_US)
     }
 
     /// What was used within the day before `now`, or since [`Usage::since`] where that is later; `None` before an hour of it
@@ -126,25 +165,6 @@ impl Usage {
         if let Some(used) = self.used.get_mut(place(hour)) {
             *used = change(*used);
         }
-    }
-}
-
-/// What an entry uses, in minor units; less than zero where it gives back.
-fn used_by(entry: &Entry) -> i64 {
-    let amount = entry.amount.units();
-    match entry.kind {
-        Kind::Charge | Kind::Capture => amount,
-        Kind::Refund => amount.saturating_neg(),
-        Kind::Transfer => amount.saturating_neg().max(0),
-        Kind::Open
-        | Kind::Limit
-        | Kind::Status
-        | Kind::Topup
-        | Kind::Hold
-        | Kind::Extend
-        | Kind::Void
-        | Kind::Expire
-        | Kind::Adjust => 0,
     }
 }
 

@@ -182,7 +182,7 @@ pub(crate) fn change(
         Some(settings) => {
             batch.begin_watch(slot, measured)?;
             let (db, now) = (batch.db, batch.now);
-            let draft = batch.draft(slot);
+            let draft = batch.watched(slot);
             let watch = draft.watch.as_deref_mut().expect("its watch has just begun");
             let kept = watch.ruled.take();
             let known = known(kept.as_deref(), &settings.rules);
@@ -202,6 +202,7 @@ pub(crate) fn change(
                 rules: settings.rules.clone(),
             };
             insert(db, id, settings, &ruled)?;
+            watch.calm_down_to = None;
             watch.ruled = Some(Box::new(ruled));
             if !fresh.is_empty() && has_had_money {
                 batch.tell(slot, &AlertEvent::CreditLow { levels: fresh })?;
@@ -209,7 +210,7 @@ pub(crate) fn change(
         }
         None => {
             remove(batch.db, id)?;
-            if let Some(watch) = &mut batch.draft(slot).watch {
+            if let Some(watch) = &mut batch.watched(slot).watch {
                 watch.ruled = None;
             }
             batch.end_watch(slot)?;
@@ -245,7 +246,7 @@ impl Batch<'_> {
     /// Watches an account from here on, with what was measured of it where that is more than is known.
     pub(crate) fn begin_watch(&mut self, slot: u32, measured: Measured) -> rusqlite::Result<()> {
         let (db, now) = (self.db, self.now);
-        let draft = self.draft(slot);
+        let draft = self.watched(slot);
         draft.is_watch_changed = true;
         let before = draft.watch.take();
         let usage = match &before {
@@ -259,14 +260,14 @@ impl Batch<'_> {
         let id = draft.account.id;
         let mut update = db.prepare_cached("UPDATE accounts SET watch = ?2 WHERE id = ?1")?;
         update.execute(params![id.get(), watch::encode(&usage)])?;
-        draft.watch = Some(Box::new(watch::Watch { usage, ruled: before.and_then(|before| before.ruled) }));
+        draft.watch = Some(Box::new(watch::Watch::new(usage, before.and_then(|before| before.ruled))));
         self.set_traits(slot, |traits| traits.is_watched = true);
         Ok(())
     }
 
     /// Ends the watch of an account that has neither rules nor a metric.
     pub(crate) fn end_watch(&mut self, slot: u32) -> rusqlite::Result<()> {
-        let draft = self.draft(slot);
+        let draft = self.watched(slot);
         draft.is_watch_changed = true;
         if draft.traits.metered || draft.watch.as_ref().is_some_and(|watch| watch.ruled.is_some()) {
             return Ok(());

@@ -19,7 +19,7 @@ use crate::operators::TokenChange;
 use crate::rows::{self, Links, Settles};
 use crate::shared::Shared;
 use crate::statement::Last;
-use crate::watch::Watch;
+use crate::watch::{Calm, Watch};
 
 /// How many ends of holds, and how many last uses, one second's tick writes at most.
 const TICK_LEN_MAX: usize = 1000;
@@ -70,7 +70,9 @@ pub(crate) struct Draft {
     no_end_before: Second,
     /// Whether every hold that is due has had its expire entry.
     is_expired: bool,
-    /// Where the account is watched.
+    /// Where the account is watched, and this commit has only spent so far.
+    calm: Option<Calm>,
+    /// Where it is watched, and more has happened.
     pub(crate) watch: Option<Box<Watch>>,
     pub(crate) is_watch_changed: bool,
     /// Whether what its rules have reached is to be kept with this commit.
@@ -188,7 +190,7 @@ impl<'a> Batch<'a> {
     pub(crate) fn draft(&mut self, slot: u32) -> &mut Draft {
         self.done.drafts.entry(slot).or_insert_with(|| {
             let figures = self.shared.accounts.figures(slot);
-            let watched = || self.shared.watches().get(slot).map(|watch| Box::new(watch.clone()));
+            let watched = || self.shared.watches().calm(slot);
             Draft {
                 account: load::draft(&self.shared.accounts, self.heads, slot),
                 row: figures.row,
@@ -197,7 +199,8 @@ impl<'a> Batch<'a> {
                 holds: HashMap::new(),
                 no_end_before: figures.no_end_before,
                 is_expired: false,
-                watch: if figures.traits.is_watched { watched() } else { None },
+                calm: if figures.traits.is_watched { watched() } else { None },
+                watch: None,
                 is_watch_changed: false,
                 is_heard: false,
             }
@@ -226,11 +229,27 @@ impl<'a> Batch<'a> {
     ) -> rusqlite::Result<()> {
         // The fold is written apart from the decision: an entry that does not fold is a bug, and must not reach the disk.
         let draft = self.draft(slot);
-        let watched = draft.watch.is_some().then(|| draft.account.available());
+        let watched = (draft.calm.is_some() || draft.watch.is_some()).then(|| draft.account.available());
         let folded = draft.account.apply(entry);
         folded.map_err(|broken| rows::damage(format!("account {}: {broken}", entry.account)))?;
         self.write_entry(slot, entry, fingerprint, settles)?;
-        watched.map_or(Ok(()), |before| self.watch_entry(slot, entry, before))
+        let Some(before) = watched else { return Ok(()) };
+        let draft = self.draft(slot);
+        let available = draft.account.available();
+        let is_calm = draft.calm.as_mut().is_some_and(|calm| calm.takes(entry, available));
+        if is_calm { Ok(()) } else { self.watch_entry(slot, entry, before) }
+    }
+
+    /// The account's draft with its watch whole, where it is watched.
+    pub(crate) fn watched(&mut self, slot: u32) -> &mut Draft {
+        let shared = self.shared;
+        let draft = self.draft(slot);
+        if let Some(calm) = draft.calm.take() {
+            draft.watch = shared.watches().whole(slot, &calm);
+            // With what was spent before.
+            draft.is_watch_changed = true;
+        }
+        draft
     }
 
     fn write_entry(
@@ -271,6 +290,7 @@ impl<'a> Batch<'a> {
             holds: HashMap::new(),
             no_end_before: Second::NEVER,
             is_expired: true,
+            calm: None,
             watch: None,
             is_watch_changed: false,
             is_heard: false,
@@ -323,7 +343,9 @@ impl Done {
         let mut watches = None;
         for (slot, draft) in self.drafts {
             if draft.is_watch_changed {
-                watches.get_or_insert_with(|| shared.watches()).set(slot, draft.watch);
+                watches.get_or_insert_with(|| shared.watches()).set(slot, draft.watch.map(|watch| *watch));
+            } else if let Some(calm) = &draft.calm {
+                watches.get_or_insert_with(|| shared.watches()).spend(slot, calm);
             }
             if !draft.is_changed {
                 continue;

@@ -160,9 +160,7 @@ fn load_accounts(
         loaded.last_account = loaded.last_account.max(id.get());
         loaded.last_time = loaded.last_time.max(account.at);
         let slot = accounts.slot_of(id);
-        let set = |watches: &mut Watches, slot| {
-            watch.map(|usage| watches.set(slot, Some(Box::new(Watch { usage, ruled: None }))))
-        };
+        let set = |watches: &mut Watches, slot| watch.map(|usage| watches.set(slot, Some(Watch::new(usage, None))));
         let Some(slot) = slot else {
             set(watches, accounts.add(id, &figures));
             heads.push(head);

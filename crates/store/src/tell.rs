@@ -19,11 +19,14 @@ impl Batch<'_> {
     /// Adds an entry that has been folded in to what is known of a watched account; `before` was available before it.
     pub(crate) fn watch_entry(&mut self, slot: u32, entry: &Entry, before: Minor) -> rusqlite::Result<()> {
         let now = self.now;
-        let draft = self.draft(slot);
-        let Some(Watch { usage, ruled }) = draft.watch.as_deref_mut() else { return Ok(()) };
+        let draft = self.watched(slot);
+        let Some(Watch { usage, ruled, calm_down_to }) = draft.watch.as_deref_mut() else { return Ok(()) };
         usage.add(entry);
         draft.is_watch_changed = true;
-        let Some(ruled) = ruled else { return Ok(()) };
+        let Some(ruled) = ruled else {
+            *calm_down_to = Some(Minor::LEAST);
+            return Ok(());
+        };
         let standing = Standing { available: draft.account.available(), usage, now };
         if ruled.refused.is_some() && ends_refusals(entry, before) {
             ruled.refused = None;
@@ -31,6 +34,7 @@ impl Batch<'_> {
         }
         let crossing = ruled.cross(&standing);
         draft.is_heard |= crossing.is_some();
+        *calm_down_to = ruled.rules.calm_down_to(ruled.reached, &standing);
         let event = Event::of(entry).filter(|event| ruled.rules.events.has(*event));
         if let Some(Some(told)) = crossing {
             self.tell(slot, &told)?;
@@ -46,7 +50,7 @@ impl Batch<'_> {
     /// Notes that an account was refused for want of credit, and tells of the first time since money came in.
     pub(crate) fn watch_refusal(&mut self, slot: u32, amount: Minor) -> rusqlite::Result<()> {
         let now = self.now;
-        let draft = self.draft(slot);
+        let draft = self.watched(slot);
         let ruled = draft.watch.as_deref_mut().and_then(|watch| watch.ruled.as_deref_mut());
         let Some(ruled) = ruled.filter(|ruled| ruled.rules.events.has(Event::ChargeRefused)) else { return Ok(()) };
         (draft.is_watch_changed, draft.is_heard) = (true, true);
@@ -62,7 +66,7 @@ impl Batch<'_> {
     /// Tells of what was done to a key, where that is wanted.
     pub(crate) fn watch_key(&mut self, account: AccountId, event: Event, told: &AlertEvent) -> rusqlite::Result<()> {
         let Some(slot) = self.slot_of(account) else { return Ok(()) };
-        let ruled = self.draft(slot).watch.as_ref().and_then(|watch| watch.ruled.as_ref());
+        let ruled = self.watched(slot).watch.as_ref().and_then(|watch| watch.ruled.as_ref());
         if ruled.is_some_and(|ruled| ruled.rules.events.has(event)) { self.tell(slot, told) } else { Ok(()) }
     }
 
@@ -71,12 +75,13 @@ impl Batch<'_> {
         let now = self.now;
         let due = self.shared.watches().due(now, REMINDERS_MAX);
         for slot in due {
-            let draft = self.draft(slot);
-            let Some(Watch { usage, ruled: Some(ruled) }) = draft.watch.as_deref_mut() else { continue };
+            let draft = self.watched(slot);
+            let Some(Watch { usage, ruled: Some(ruled), calm_down_to }) = draft.watch.as_deref_mut() else { continue };
             (draft.is_watch_changed, draft.is_heard) = (true, true);
             // What was used leaves the last day with time alone.
             let standing = Standing { available: draft.account.available(), usage, now };
             let crossing = ruled.cross(&standing).flatten();
+            *calm_down_to = ruled.rules.calm_down_to(ruled.reached, &standing);
             let is_over = draft.account.status == Status::Closed;
             ruled.remind_at = alerts::remind_at(&ruled.rules, now).filter(|_| ruled.is_pressing() && !is_over);
             let told = crossing.or_else(|| ruled.reminder()).filter(|_| !is_over);
@@ -110,7 +115,7 @@ impl Batch<'_> {
     /// Writes an alert and its deliveries.
     pub(crate) fn tell(&mut self, slot: u32, event: &AlertEvent) -> rusqlite::Result<()> {
         let (db, now, shared) = (self.db, self.now, self.shared);
-        let draft = self.draft(slot);
+        let draft = self.watched(slot);
         let account = &draft.account;
         let runway = draft.watch.as_ref().and_then(|watch| watch.usage.runway(account.available(), now));
         let last_topup = draft.watch.as_ref().and_then(|watch| watch.usage.last_topup);

@@ -6,15 +6,65 @@
 
 use std::collections::BTreeSet;
 
-use ledger::{Minor, Reached, Rules, Time, Usage};
+use ledger::{Entry, Kind, Minor, Reached, Rules, Time, Usage};
 
 use crate::maps::BySlot;
 
 /// One watched account.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
-    pub(crate) usage: Usage,
+    /// Down to which figure spending reaches no level; none where that is not known, or one is reached.
+    pub(crate) calm_down_to: Option<Minor>,
     pub(crate) ruled: Option<Box<Ruled>>,
+    pub(crate) usage: Usage,
+}
+
+/// A watched account in a commit that only spends, and reaches nothing: what most of them are. The watch itself is not
+/// copied, and is changed in its place when the commit is published.
+#[derive(Debug)]
+pub(crate) struct Calm {
+    /// See [`Watch::calm_down_to`].
+    down_to: Option<Minor>,
+    spent: Option<Spent>,
+}
+
+/// What the entries of a commit used, all within one hour.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spent {
+    number: u64,
+    at: Time,
+    used: i64,
+}
+
+impl Calm {
+    /// Takes an entry in after which so much is `available`; false where it has to be looked at closely.
+    pub(crate) fn takes(&mut self, entry: &Entry, available: Minor) -> bool {
+        let spends = match entry.kind {
+            Kind::Charge | Kind::Hold => true,
+            Kind::Transfer => entry.amount < Minor::ZERO,
+            Kind::Open
+            | Kind::Limit
+            | Kind::Status
+            | Kind::Topup
+            | Kind::Extend
+            | Kind::Capture
+            | Kind::Void
+            | Kind::Expire
+            | Kind::Refund
+            | Kind::Adjust => false,
+        };
+        let is_calm = spends && self.down_to.is_some_and(|floor| available >= floor);
+        let before = match self.spent {
+            Some(spent) if Usage::is_one_hour(spent.at, entry.at) => spent.used,
+            Some(_) => return false,
+            None => 0,
+        };
+        if is_calm {
+            let used = before.saturating_add(Usage::of(entry));
+            self.spent = Some(Spent { number: entry.number, at: entry.at, used });
+        }
+        is_calm
+    }
 }
 
 /// What its people want to hear, and what they have heard.
@@ -42,26 +92,45 @@ pub(crate) struct Series {
 pub(crate) struct Watches {
     /// Places in `all`.
     by_slot: BySlot<usize>,
-    all: Vec<(u32, Box<Watch>)>,
+    all: Vec<(u32, Watch)>,
     /// By when it is due.
     reminders: BTreeSet<(Time, u32)>,
 }
 
 impl Watches {
     pub(crate) fn get(&self, slot: u32) -> Option<&Watch> {
-        self.by_slot.get(&slot).map(|&place| &*self.all[place].1)
+        self.by_slot.get(&slot).map(|&place| &self.all[place].1)
     }
 
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Watch> {
-        self.by_slot.get(&slot).map(|&place| &mut *self.all[place].1)
+        self.by_slot.get(&slot).map(|&place| &mut self.all[place].1)
+    }
+
+    /// A watched account, as a commit begins with it.
+    pub(crate) fn calm(&self, slot: u32) -> Option<Calm> {
+        self.get(slot).map(|watch| Calm { down_to: watch.calm_down_to, spent: None })
+    }
+
+    /// The same whole, with what the commit has spent so far.
+    pub(crate) fn whole(&self, slot: u32, calm: &Calm) -> Option<Box<Watch>> {
+        let mut watch = Box::new(self.get(slot)?.clone());
+        watch.spend(calm);
+        Some(watch)
+    }
+
+    /// Takes in what a commit has spent.
+    pub(crate) fn spend(&mut self, slot: u32, calm: &Calm) {
+        if let Some(watch) = self.get_mut(slot) {
+            watch.spend(calm);
+        }
     }
 
     /// Puts a watch in as it is now, or takes it out.
-    pub(crate) fn set(&mut self, slot: u32, watch: Option<Box<Watch>>) {
+    pub(crate) fn set(&mut self, slot: u32, watch: Option<Watch>) {
         let place = self.by_slot.get(&slot).copied();
         let remind_at = |watch: &Watch| watch.ruled.as_ref().and_then(|ruled| ruled.remind_at);
         let before = place.and_then(|place| remind_at(&self.all[place].1));
-        let after = watch.as_ref().and_then(|watch| remind_at(watch));
+        let after = watch.as_ref().and_then(remind_at);
         if before != after {
             before.map(|at| self.reminders.remove(&(at, slot)));
             after.map(|at| self.reminders.insert((at, slot)));
@@ -90,9 +159,22 @@ impl Watches {
 
     /// Some of the watched accounts, from the place `from` on: for whoever looks at all of them, and must not keep the writer
     /// waiting for that.
-    pub(crate) fn some(&self, from: usize, len_max: usize) -> &[(u32, Box<Watch>)] {
+    pub(crate) fn some(&self, from: usize, len_max: usize) -> &[(u32, Watch)] {
         let some = self.all.get(from..).unwrap_or_default();
         &some[..some.len().min(len_max)]
+    }
+}
+
+impl Watch {
+    /// Of what nobody has held against its rules yet.
+    pub(crate) fn new(usage: Usage, ruled: Option<Box<Ruled>>) -> Watch {
+        Watch { calm_down_to: None, ruled, usage }
+    }
+
+    fn spend(&mut self, calm: &Calm) {
+        if let Some(Spent { number, at, used }) = calm.spent {
+            self.usage.add_use(number, at, used);
+        }
     }
 }
 
@@ -204,7 +286,7 @@ mod tests {
                 remind_at: remind_at.map(Time::from_micros),
                 refused: None,
             };
-            Some(Box::new(Watch { usage: Usage::new(number, Time::default()), ruled: Some(Box::new(ruled)) }))
+            Some(Watch::new(Usage::new(number, Time::default()), Some(Box::new(ruled))))
         };
         let mut watches = Watches::default();
         (0..100).for_each(|slot| watches.set(slot, watch(u64::from(slot), Some(i64::from(slot % 10)))));

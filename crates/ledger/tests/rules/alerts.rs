@@ -142,3 +142,47 @@ fn money_that_comes_in_ends_a_series_of_refusals_and_what_is_given_back_does_not
         assert!(!ends_refusals(&entry, minor(15)), "{kind:?} that brings nothing");
     }
 }
+
+proptest! {
+    /// Whatever is charged, held and transferred while the figure stays at or above the floor, and however much time passes
+    /// between, reaches no level.
+    #[test]
+    fn nothing_is_reached_above_the_floor(
+        before in prop::collection::vec((prop::sample::select(Kind::ALL.to_vec()), 1_i64..400, 0..2 * HOUR_US), 0..60),
+        available in 0_i64..20_000,
+        after in prop::collection::vec((0_usize..3, 1_i64..300, 0..20 * HOUR_US), 1..40),
+        levels in prop::collection::vec((0_usize..3, 1_u32..60), 1..6),
+    ) {
+        let (mut usage, mut at) = (Usage::new(1, time(0)), 0);
+        for (kind, units, passed) in before {
+            at += passed;
+            usage.add(&entry(2, kind, if kind == Kind::Transfer { -units } else { units }, at));
+        }
+        let level = |(kind, figure): &(usize, u32)| match kind {
+            0 => Level::Money(minor(i64::from(*figure) * 50)),
+            1 => Level::Hours(*figure),
+            _ => Level::Percent(*figure),
+        };
+        let rules = rules(&levels.iter().map(level).collect::<Vec<_>>());
+        let mut available = available;
+        fn standing(available: i64, usage: &Usage, at: i64) -> Standing<'_> {
+            Standing { available: minor(available), usage, now: time(at) }
+        }
+        let reached = rules.reached(Reached::default(), &standing(available, &usage, at));
+        let Some(floor) = rules.calm_down_to(reached, &standing(available, &usage, at)) else {
+            prop_assert!(!reached.is_empty());
+            return Ok(());
+        };
+        for (kind, units, passed) in after {
+            at += passed;
+            available -= units;
+            if available < floor.units() {
+                break;
+            }
+            let (kind, amount) = [(Kind::Charge, units), (Kind::Hold, units), (Kind::Transfer, -units)].into_iter().nth(kind)
+                .expect("one of three");
+            usage.add(&entry(2, kind, amount, at));
+            prop_assert!(rules.reached(reached, &standing(available, &usage, at)).is_empty(), "at {} of {}", available, floor.units());
+        }
+    }
+}

@@ -24,7 +24,7 @@ pub(super) fn load_rules(db: &Connection, accounts: &Accounts, watches: &mut Wat
         let (slot, mut watch) =
             watch.ok_or_else(|| damage(format!("account {account} has alert rules and is not watched")))?;
         watch.ruled = Some(Box::new(ruled));
-        watches.set(slot, Some(Box::new(watch)));
+        watches.set(slot, Some(watch));
         Ok(())
     })
 }
