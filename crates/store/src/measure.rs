@@ -1,7 +1,7 @@
 //! What an account used within the last day, read from its entries: for the beginning of a watch, and for whoever asks about
 //! an account that nobody watches. A bounded look back, not a scan of its history.
 
-use ledger::{Entry, Time, Usage};
+use ledger::{Time, Usage};
 use rusqlite::Connection;
 
 use crate::rows::{self, damage};
@@ -21,7 +21,7 @@ pub(crate) const CATCH_UP_MAX: usize = 1_000;
 pub(crate) fn measure(db: &Connection, last: Last, now: Time, back_max: usize) -> rusqlite::Result<Usage> {
     // An hour more than a day: the hour in which the day began is wanted whole.
     let enough = Time::from_micros(now.micros().saturating_sub(Usage::DAY_US + Usage::DAY_US / 24));
-    let mut recent: Vec<Entry> = Vec::new();
+    let mut recent: Vec<(u64, Time, i64)> = Vec::new();
     let mut since = None;
     let mut last_topup = None;
     let mut row = last.row;
@@ -36,7 +36,7 @@ pub(crate) fn measure(db: &Connection, last: Last, now: Time, back_max: usize) -
             if entry.at <= enough {
                 since = Some(enough);
             } else {
-                recent.push(entry);
+                recent.push((entry.number, entry.at, Usage::of(&entry)));
             }
         }
         if row == 0 || (since.is_some() && last_topup.is_some()) {
@@ -44,10 +44,10 @@ pub(crate) fn measure(db: &Connection, last: Last, now: Time, back_max: usize) -
         }
     }
     // An opening is the first of all, and an account that looks back no further begins with the oldest that was read.
-    let since = since.or(recent.last().map(|oldest| oldest.at)).unwrap_or(enough);
-    let before = recent.last().map_or(last.number, |oldest| oldest.number.saturating_sub(1));
+    let since = since.or(recent.last().map(|&(_, oldest, _)| oldest)).unwrap_or(enough);
+    let before = recent.last().map_or(last.number, |&(oldest, ..)| oldest.saturating_sub(1));
     let mut usage = Usage::new(before, since);
-    recent.iter().rev().for_each(|entry| usage.add(entry));
+    recent.iter().rev().for_each(|&(number, at, used)| usage.add_use(number, at, used));
     usage.last_topup = last_topup;
     Ok(usage)
 }
