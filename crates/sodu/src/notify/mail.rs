@@ -123,10 +123,7 @@ impl Mail {
             connection.starttls(tls, &hello).await.map_err(|error| self.refused(&error))?;
         }
         if let Some(credentials) = credentials {
-            connection.auth(DEFAULT_MECHANISMS, credentials).await.map_err(|error| {
-                let refused = self.refused(&error);
-                Undelivered { detail: format!("{}; compare user and password", refused.detail), ..refused }
-            })?;
+            connection.auth(DEFAULT_MECHANISMS, credentials).await.map_err(|error| self.not_let_in(&error))?;
         }
         Ok(connection)
     }
@@ -145,6 +142,17 @@ impl Mail {
         Undelivered::try_again(format!(
             "the mail server {host} cannot be reached ({why}); check its name, port and certificate"
         ))
+    }
+
+    /// What an error of the login means.
+    fn not_let_in(&self, error: &Error) -> Undelivered {
+        // A server that does not understand a command may repeat it, and this one holds the password.
+        if let Some(code) = error.status().filter(|code| (500..=504).contains(&u16::from(*code))) {
+            let host = &self.server.host;
+            return Undelivered::give_up(format!("the mail server {host} does not let anybody log in so ({code})"));
+        }
+        let refused = self.refused(error);
+        Undelivered { detail: format!("{}; compare user and password", refused.detail), ..refused }
     }
 
     /// What an error of the conversation means: a 5xx will be said again, and what a server lacks it will lack; everything

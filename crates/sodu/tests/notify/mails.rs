@@ -165,6 +165,10 @@ async fn a_wrong_password_is_not_tried_again_and_not_shown() {
     let why = never(deliver(settings, &mail(&format!("smtp://u:s3cret@{HOST}:{}", server.port))).await);
     assert!(why.ends_with("refuses: 535 5.7.8 wrong user or password; compare user and password"), "{why}");
     assert!(!why.contains("s3cret") && server.mails().is_empty());
+    let echo = ("AUTH", "500 5.5.1 Command unrecognized: AUTH PLAIN AHUAczNjcmV0");
+    let (server, settings) = encrypted(Setup { user: Some(("u", "s3cret")), says: vec![echo], ..Setup::default() });
+    let why = never(deliver(settings, &mail(&format!("smtp://u:s3cret@{HOST}:{}", server.port))).await);
+    assert_eq!(why, "the mail server mail.example.test does not let anybody log in so (500)");
 }
 
 #[tokio::test]
