@@ -6,6 +6,7 @@ mod balance;
 mod failure;
 mod output;
 mod program;
+pub mod watch;
 
 use std::process::ExitCode;
 

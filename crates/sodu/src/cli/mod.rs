@@ -26,6 +26,7 @@ mod session;
 mod statement;
 mod statements;
 mod table;
+pub mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

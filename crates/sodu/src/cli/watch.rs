@@ -1,0 +1,4 @@
+//! `sodu watch`.
+
+pub mod burn;
+pub mod judge;
