@@ -49,6 +49,7 @@ Examples:
   sodu serve                                answer GetBalance on 127.0.0.1:8080
   sodu operator add anna --role money       a token for other machines
   sodu balance                              what an eSMS service says is left
+  sodu watch                                the same live, with warnings in time
 
 A command talks to the server that owns the database, through the socket beside
 it; where none runs, it opens the database itself. Commands that write say on
@@ -103,6 +104,7 @@ enum Command {
     #[command(subcommand)]
     Account(account::Account),
     Balance(balance::Balance),
+    Watch(watch::Watch),
     /// Issue, import, list, rotate and revoke the keys of an account
     #[command(subcommand)]
     Key(key::Key),
@@ -157,6 +159,7 @@ impl Command {
             Command::Serve(serve) => serve.run(global),
             Command::Account(account) => account.run(global),
             Command::Balance(balance) => balance.run(global),
+            Command::Watch(watch) => watch.run(global),
             Command::Key(key) => key.run(global),
             Command::Topup(topup) => topup.run(global),
             Command::Charge(charge) => charge.run(global),

@@ -198,6 +198,7 @@ impl Memory {
         self.accounts.values_mut().for_each(|known| thin(&mut known.samples));
         let is_recent = |known: &Known| known.last().is_some_and(|sample| now.duration_since(sample.at) < KEPT);
         self.accounts.retain(|name, known| is_watched(name) || is_recent(known));
+        self.notices.retain(|notice| now.duration_since(notice.at) < KEPT);
     }
 
     /// The lines that lead to what is known now.
