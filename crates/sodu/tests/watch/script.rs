@@ -16,9 +16,9 @@ pub(crate) const fn tick(day: i64, hour: i64, minute: i64) -> i64 {
 /// Nobody can reach the server from here, on Wednesday, for two hours.
 pub(crate) const DOWN: std::ops::Range<i64> = tick(2, 16, 0)..tick(2, 18, 0);
 /// The receiver of messages is in trouble.
-pub(crate) const REFUSED: std::ops::Range<i64> = tick(3, 15, 0)..tick(3, 16, 10);
+pub(crate) const REFUSED: std::ops::Range<i64> = tick(3, 15, 0)..tick(3, 16, 20);
 /// The watcher is killed, with a message in hand that the receiver did not take, and started again.
-pub(crate) const KILLED: std::ops::Range<i64> = tick(3, 15, 50)..tick(3, 16, 20);
+pub(crate) const KILLED: std::ops::Range<i64> = tick(3, 16, 0)..tick(3, 16, 30);
 /// Somebody tops the shop up.
 pub(crate) const TOPUP: (i64, i64) = (tick(4, 14, 0), 300_000);
 /// When the picture is made.

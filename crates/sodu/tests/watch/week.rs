@@ -23,8 +23,8 @@ use crate::receiver::{Received, SECRET};
 use crate::script::{BANK, CODES, DOWN, END, KILLED, PICTURE, REFUSED, SHOP, START_S, Script, TICK_S, TOPUP, tick};
 use crate::world::{World, api_key, secret_key};
 
-/// The longest time from one poll to the next: five minutes and a twentieth.
-const POLL_S: i64 = 315;
+/// The longest time from one poll to the next: ten minutes and a twentieth.
+const POLL_S: i64 = 630;
 
 fn account(world: &World, script: &Script, below: &[i64], hours: &[u32], remind_hours: i64) -> Account {
     let rules = Rules {
@@ -41,7 +41,7 @@ fn account(world: &World, script: &Script, below: &[i64], hours: &[u32], remind_
         secret_key: secret_key(script.id),
         allow_plain_http: false,
         terms: Terms {
-            every: Duration::from_secs(300),
+            every: Duration::from_secs(600),
             rules,
             language: Language::English,
             zone: TimeZone::fixed(offset(7)),
@@ -241,7 +241,7 @@ fn the_codes_run_dry(told: &[Told<'_>]) {
 fn the_outage_is_told(unreadable: &Told<'_>, readable: &Told<'_>) {
     assert_eq!((unreadable.what.as_str(), readable.what.as_str()), ("unreadable", "readable"));
     let since_s = unreadable.at_s - at_s(DOWN.start);
-    assert!((3 * 285..=4 * POLL_S).contains(&since_s), "{since_s}");
+    assert!((3 * 570..=4 * POLL_S).contains(&since_s), "{since_s}");
     let late_s = readable.at_s - at_s(DOWN.end);
     assert!((0..=POLL_S).contains(&late_s), "{late_s}");
     assert_eq!(unreadable.received.event["data"]["failed"], "no_connection");

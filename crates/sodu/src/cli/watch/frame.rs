@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::burn::Sample;
 use super::view::{Board, Row};
-use super::words::{self, NOTHING, age, change, left, money, state};
+use super::words::{self, NOTHING, age, change, left, money, per_hour, state};
 use crate::cli::table::{Lean, Table, cut};
 
 /// Lines of text.
@@ -117,7 +117,7 @@ fn cells(row: &Row<'_>, now: Timestamp) -> Vec<String> {
         cut(row.name, NAME_MAX),
         row.last().map_or_else(nothing, |last| money(&last.balance)),
         change(row.samples()),
-        row.burn.map_or_else(nothing, |burn| money(&burn.per_hour)),
+        row.burn.as_ref().map_or_else(nothing, per_hour),
         left(row.left),
         String::new(),
         row.last().map_or_else(nothing, |last| age(now.duration_since(last.at))),

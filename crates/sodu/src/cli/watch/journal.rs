@@ -1,6 +1,6 @@
 //! The history file: what is known, line by line, so that a restart neither repeats nor loses a warning.
 //!
-//! Lines of JSON are appended; what money or messages hang on is synced before anything is sent. Now and then, and at each start, the
+//! Lines of JSON are appended; what is to be told is synced before it is sent. Now and then, and at each start, the
 //! file is written anew beside itself and takes its own place. A last line that a crash tore off is left out. While the
 //! disk is full, watching goes on from memory, and the first line that can be written again brings all of it.
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use jiff::{SignedDuration, Timestamp};
 
 use super::view::{Board, Event, Row, View};
-use super::words::{left, money, state, time};
+use super::words::{left, money, per_hour, state, time};
 
 /// How long nothing is said of an account that does not change.
 const SILENCE: SignedDuration = SignedDuration::from_hours(1);
@@ -48,9 +48,8 @@ fn standing(row: &Row<'_>) -> String {
         return format!("{}: no balance: {detail} [{failed}]", row.name);
     }
     let Some(last) = row.last() else { return format!("{}: asking", row.name) };
-    let burn = row
-        .burn
-        .map_or_else(String::new, |burn| format!(", burn {}/h, lasts {}", money(&burn.per_hour), left(row.left)));
+    let burn =
+        row.burn.map_or_else(String::new, |burn| format!(", burn {}/h, lasts {}", per_hour(&burn), left(row.left)));
     format!("{}: {}{burn}, {}", row.name, money(&last.balance), state(row))
 }
 

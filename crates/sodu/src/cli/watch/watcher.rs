@@ -262,7 +262,6 @@ impl Watcher {
             }
             Outcome::Failed { .. } => Reading::Failed,
         };
-        let before = known.state.clone();
         let alerts = watched.terms.rules.judge(&mut known.state, at, reading);
         let (state, terms) = (known.state.clone(), &watched.terms);
         let occasion = Occasion { account: &watched.name, at, known, burn: watched.burn, left: watched.left, terms };
@@ -270,7 +269,8 @@ impl Watcher {
         let notices: Vec<_> = alerts.iter().map(|alert| occasion.notice(alert, labels())).collect();
         let owed: Vec<_> = notices.iter().filter(|notice| !notice.targets.is_empty()).cloned().collect();
         self.memory.owe(&owed);
-        let sync = if state == before { Sync::Later } else { Sync::Now };
+        // What nobody was told of is found again by the next poll.
+        let sync = if alerts.is_empty() { Sync::Later } else { Sync::Now };
         let line = Line::Poll(Poll { account: watched.name.clone(), at, outcome, state, notices: owed });
         self.keep(&line, sync, view)?;
         view.tell(&Event::Polled(index), &self.board())?;

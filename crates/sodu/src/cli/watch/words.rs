@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sodu_client::Decimal;
 
-use super::burn::{Left, Sample};
+use super::burn::{Burn, Left, Sample};
 use super::view::Row;
 use crate::cli::output::grouped;
 
@@ -14,6 +14,14 @@ pub(super) const NOTHING: &str = "-";
 /// A sum of money.
 pub(super) fn money(amount: &Decimal) -> String {
     grouped(&amount.to_string())
+}
+
+/// What an hour takes; from a hundred on without decimals, which an estimate does not have.
+pub(super) fn per_hour(burn: &Burn) -> String {
+    let hundredths = burn.per_hour.scale().max(2);
+    let whole = burn.per_hour.to_units(hundredths).map(|units| (units, 10_i128.pow(hundredths)));
+    let rounded = whole.filter(|(units, one)| *units >= 100 * one).map(|(units, one)| (units + one / 2) / one);
+    rounded.and_then(|whole| Decimal::of_units(whole, 0)).map_or_else(|| money(&burn.per_hour), |whole| money(&whole))
 }
 
 /// How long it lasts: `45m`, `41.5h`, `12.3d`.
@@ -89,6 +97,16 @@ mod tests {
         let ages = [(-5, "0s"), (99, "99s"), (100, "1m"), (5999, "99m"), (6000, "1h"), (172_800, "2d")];
         for (seconds, shown) in ages {
             assert_eq!(age(SignedDuration::from_secs(seconds)), shown);
+        }
+    }
+
+    #[test]
+    fn large_figures_per_hour_are_whole() {
+        for (exact, shown) in
+            [("3595.68", "3,596"), ("99.99", "99.99"), ("100.5", "101"), ("0", "0"), ("12345678", "12,345,678")]
+        {
+            let burn = Burn { per_hour: exact.parse().expect("a decimal"), used: Decimal::ZERO, covered_ms: 3_600_000 };
+            assert_eq!(per_hour(&burn), shown);
         }
     }
 
