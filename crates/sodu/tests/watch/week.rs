@@ -40,6 +40,7 @@ fn account(world: &World, script: &Script, below: &[i64], hours: &[u32], remind_
         api_key: api_key(script.id),
         secret_key: secret_key(script.id),
         allow_plain_http: false,
+        extra_roots: String::new(),
         terms: Terms {
             every: Duration::from_secs(600),
             rules,

@@ -102,7 +102,8 @@ fn without_file(wanted: &Wanted) -> Result<Vec<Account>, Failure> {
     if wanted.demo {
         let found = demo::running()?;
         let profile = Profile { url: found.url, api_key: found.api_key, secret_key: found.secret_key };
-        return Ok(vec![Account { allow_plain_http: true, ..account(wanted, "demo".into(), profile, terms) }]);
+        let account = account(wanted, "demo".into(), profile, terms);
+        return Ok(vec![Account { allow_plain_http: true, extra_roots: found.extra_roots, ..account }]);
     }
     if !wanted.names.is_empty() {
         let named = wanted.names.iter().map(|name| {
@@ -135,5 +136,5 @@ fn without_file(wanted: &Wanted) -> Result<Vec<Account>, Failure> {
 fn account(wanted: &Wanted, name: String, profile: Profile, terms: Terms) -> Account {
     let Profile { url, api_key, secret_key } = profile;
     let url = url.or_else(|| wanted.url.clone()).unwrap_or_else(|| ESMS.to_owned());
-    Account { name, url, api_key, secret_key, allow_plain_http: false, terms }
+    Account { name, url, api_key, secret_key, allow_plain_http: false, extra_roots: String::new(), terms }
 }

@@ -35,6 +35,8 @@ pub struct Account {
     pub secret_key: String,
     /// Whether they may go to another machine in clear text.
     pub allow_plain_http: bool,
+    /// Authorities to trust beside the system's, as PEM; nothing for none.
+    pub extra_roots: String,
     /// How it is watched.
     pub terms: Terms,
 }

@@ -103,8 +103,8 @@ impl Watcher {
         let now = clock.now();
         let mut watched = Vec::new();
         for account in accounts {
-            let Account { name, url, api_key, secret_key, allow_plain_http, terms } = account;
-            let settings = Settings { allow_plain_http, ..Settings::default() };
+            let Account { name, url, api_key, secret_key, allow_plain_http, extra_roots, terms } = account;
+            let settings = Settings { allow_plain_http, extra_roots, ..Settings::default() };
             let client = Client::with(&url, &api_key, &secret_key, settings)
                 .map_err(|error| NotWatched { account: name.clone(), error })?;
             let targets = labelled(&terms.notify);

@@ -2,7 +2,7 @@
 
 use jiff::tz::{TimeZone, offset};
 
-use super::super::burn::{Burn, Left};
+use super::super::burn::Left;
 use super::super::judge::State;
 use super::super::memory::Known;
 use super::*;
