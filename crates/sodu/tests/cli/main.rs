@@ -21,3 +21,4 @@ mod tamper;
 mod tampered;
 mod twists;
 mod usage;
+mod watch;
