@@ -159,4 +159,31 @@ mod tests {
         let samples = samples(&[(0, "9e35"), (60, "8e35")]);
         assert_eq!(Burn::over(&samples), None);
     }
+
+    /// What docs/watch.md says of a shop that burns 6,000 an hour from 8 to 20 o'clock, 1,200 by night, and a fifth of both at
+    /// weekends.
+    #[test]
+    fn a_day_unlike_the_one_before_misleads_by_so_much() {
+        let used = |hour: i64| {
+            let usual = if (8..20).contains(&(hour % 24)) { 6000 } else { 1200 };
+            if hour / 24 % 7 < 5 { usual } else { usual / 5 }
+        };
+        let balance = |hour: i64| 10_000_000 - (0..hour).map(used).sum::<i64>();
+        // The burn at an hour of the second week, and what the 24 hours after it really take.
+        let at = |day: i64, hour: i64| {
+            let now = (7 + day) * 24 + hour;
+            let points = (0..=now).map(|hour| Sample {
+                at: Timestamp::from_second(hour * 3600).expect("an instant"),
+                balance: balance(hour).into(),
+            });
+            let burn = Burn::over(&points.collect::<Vec<_>>()).expect("a day is known");
+            (burn.per_hour.to_string(), (balance(now) - balance(now + 24)) / 24)
+        };
+        assert_eq!(at(3, 8), ("3600".into(), 3600));
+        assert_eq!(at(0, 8), ("1040".into(), 3600));
+        assert_eq!(at(0, 14), ("2240".into(), 3600));
+        assert_eq!(at(0, 20), ("3440".into(), 3600));
+        assert_eq!(at(5, 8), ("3280".into(), 720));
+        assert_eq!(at(6, 8), ("720".into(), 1040));
+    }
 }
