@@ -4,7 +4,7 @@ use std::io;
 
 use jiff::Timestamp;
 
-use super::journal::Sync;
+use super::journal::Durable;
 use super::memory::{Line, Notice};
 use super::notice::message;
 use super::outbox::Fate;
@@ -75,6 +75,6 @@ impl Watcher {
     ) -> io::Result<()> {
         self.memory.settle(&notice.id, target);
         let (notice, target, at) = (notice.id.clone(), target.to_owned(), self.clock.now());
-        self.keep(&Line::Delivery { notice, target, at, given_up }, Sync::Now, view)
+        self.keep(&Line::Delivery { notice, target, at, given_up }, Durable::Now, view)
     }
 }

@@ -46,59 +46,76 @@ pub enum Paint {
 
 /// The longest name that is shown whole.
 const NAME_MAX: usize = 16;
-/// The line of the last 24 hours, at most a letter an hour.
+/// How long the line of the last 24 hours is: at most a letter an hour.
 const TREND: std::ops::RangeInclusive<usize> = 8..=24;
-/// Where it stands among the columns, and the change of the last hour.
-const TREND_AT: usize = 5;
-const CHANGE_AT: usize = 2;
+const TREND_TITLES: [&str; 2] = ["LAST 24 HOURS", "24 H"];
+const CHANGE: &str = "LAST HOUR";
+const AGE: &str = "AGE";
+/// The space between two columns.
+const GAP: usize = 2;
 
-const TITLES: [(&str, Lean); 8] = [
-    ("ACCOUNT", Lean::Left),
-    ("BALANCE", Lean::Right),
-    ("LAST HOUR", Lean::Right),
-    ("BURN/H", Lean::Right),
-    ("LEFT", Lean::Right),
-    ("LAST 24 HOURS", Lean::Left),
-    ("AGE", Lean::Right),
-    ("STATE", Lean::Left),
-];
+/// A column of the table, with a cell for each account.
+struct Column {
+    title: &'static str,
+    lean: Lean,
+    cells: Vec<String>,
+}
 
 /// The board as a table of at most `width` columns.
 pub fn frame(board: &Board<'_>, width: usize) -> Frame {
-    let mut cells: Vec<Vec<String>> = board.rows.iter().map(|row| cells(row, board.now)).collect();
-    let mut columns: Vec<usize> = (0..TITLES.len()).collect();
-    let natural = |columns: &[usize]| -> usize {
-        let widest = |column: &usize| {
-            let cells = cells.iter().map(|row| row[*column].width());
-            cells.chain([TITLES[*column].0.width()]).max().unwrap_or_default() + 2
-        };
-        columns.iter().filter(|column| **column != TREND_AT).map(widest).sum()
-    };
-    let mut trend = width.saturating_sub(natural(&columns));
-    if trend < *TREND.start() {
-        columns.retain(|column| *column != CHANGE_AT);
-        trend = width.saturating_sub(natural(&columns));
-    }
-    if trend < *TREND.start() {
-        columns.retain(|column| *column != TREND_AT);
-    }
-    let trend = trend.min(*TREND.end());
-    for (cells, row) in cells.iter_mut().zip(&board.rows) {
-        cells[TREND_AT] = sparkline(row.samples(), board.now, trend);
-    }
-    // The titles must not be wider than what they stand over.
-    let titles = TITLES
-        .map(|(title, lean)| (if title == "LAST 24 HOURS" && trend < title.len() { "24 H" } else { title }, lean));
-    let chosen: Vec<(&'static str, usize, Lean)> =
-        columns.iter().map(|column| (titles[*column].0, titles[*column].0.width(), titles[*column].1)).collect();
-    let chosen_cells: Vec<Vec<String>> =
-        cells.iter().map(|row| columns.iter().map(|column| row[*column].clone()).collect()).collect();
-    let mut table = Table::new(&chosen, width);
-    table.fit(&chosen_cells);
+    let columns = chosen(board, width);
+    let titles: Vec<_> = columns.iter().map(|column| (column.title, column.width(), column.lean)).collect();
+    let table = Table::new(&titles, width);
     let mut lines = vec![headline(board, width), vec![span(table.titles(), Paint::Dim)]];
-    lines.extend(board.rows.iter().zip(&chosen_cells).map(|(row, cells)| painted(row, table.row(cells))));
+    for (index, row) in board.rows.iter().enumerate() {
+        let cells: Vec<String> = columns.iter().map(|column| column.cells[index].clone()).collect();
+        lines.push(painted(row, table.row(&cells)));
+    }
     lines.extend(remarks(board, width));
     Frame { lines }
+}
+
+/// The columns for which there is room.
+fn chosen(board: &Board<'_>, width: usize) -> Vec<Column> {
+    let mut columns = figures(board);
+    let room = |columns: &[Column]| {
+        let taken: usize = columns.iter().map(|column| column.width() + GAP).sum();
+        width.saturating_sub(taken).min(*TREND.end())
+    };
+    if room(&columns) < *TREND.start() {
+        columns.retain(|column| column.title != CHANGE);
+    }
+    let letters = room(&columns);
+    if TREND.contains(&letters) {
+        let title = TREND_TITLES.into_iter().find(|title| title.len() <= letters).unwrap_or_default();
+        let cells = board.rows.iter().map(|row| sparkline(row.samples(), board.now, letters)).collect();
+        let at = columns.iter().position(|column| column.title == AGE).unwrap_or_default();
+        columns.insert(at, Column { title, lean: Lean::Left, cells });
+    }
+    columns
+}
+
+/// All columns but the line of the last 24 hours.
+fn figures(board: &Board<'_>) -> Vec<Column> {
+    let column = |title, lean, cell: &dyn Fn(&Row<'_>) -> Option<String>| {
+        let cells = board.rows.iter().map(|row| cell(row).unwrap_or_else(|| NOTHING.to_owned())).collect();
+        Column { title, lean, cells }
+    };
+    vec![
+        column("ACCOUNT", Lean::Left, &|row| Some(cut(row.name, NAME_MAX))),
+        column("BALANCE", Lean::Right, &|row| Some(money(&row.last()?.balance))),
+        column(CHANGE, Lean::Right, &|row| Some(change(row.samples()))),
+        column("BURN/H", Lean::Right, &|row| Some(per_hour(row.burn.as_ref()?))),
+        column("LEFT", Lean::Right, &|row| Some(left(row.left))),
+        column(AGE, Lean::Right, &|row| Some(age(board.now.duration_since(row.last()?.at)))),
+        column("STATE", Lean::Left, &|row| Some(state(row))),
+    ]
+}
+
+impl Column {
+    fn width(&self) -> usize {
+        self.cells.iter().map(|cell| cell.width()).chain([self.title.width()]).max().unwrap_or_default()
+    }
 }
 
 fn span(text: impl Into<String>, paint: Paint) -> Span {
@@ -109,20 +126,6 @@ fn headline(board: &Board<'_>, width: usize) -> Vec<Span> {
     let zone = board.zone.to_offset_info(board.now).abbreviation().to_owned();
     let time = format!("  {} {zone}", words::time(board.now, &board.zone));
     vec![span("sodu watch", Paint::Strong), span(cut(&time, width.saturating_sub(10)), Paint::Dim)]
-}
-
-fn cells(row: &Row<'_>, now: Timestamp) -> Vec<String> {
-    let nothing = || NOTHING.to_owned();
-    vec![
-        cut(row.name, NAME_MAX),
-        row.last().map_or_else(nothing, |last| money(&last.balance)),
-        change(row.samples()),
-        row.burn.as_ref().map_or_else(nothing, per_hour),
-        left(row.left),
-        String::new(),
-        row.last().map_or_else(nothing, |last| age(now.duration_since(last.at))),
-        state(row),
-    ]
 }
 
 /// A row, its last word in the colour of how things are.

@@ -41,7 +41,7 @@ pub enum NotOpened {
 
 /// Whether a line must be on the disk before anything is done about it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sync {
+pub(super) enum Durable {
     Now,
     Later,
 }
@@ -85,7 +85,7 @@ impl Journal {
     }
 
     /// Adds a line, which `memory` has taken already.
-    pub(super) fn append(&mut self, line: &Line, sync: Sync, memory: &Memory) -> io::Result<()> {
+    pub(super) fn append(&mut self, line: &Line, durable: Durable, memory: &Memory) -> io::Result<()> {
         if self.path.is_none() {
             return Ok(());
         }
@@ -96,7 +96,7 @@ impl Journal {
         self.behind = true;
         if let Some(file) = &mut self.file {
             file.write_all(text(line).as_bytes())?;
-            if sync == Sync::Now {
+            if durable == Durable::Now {
                 file.sync_data()?;
             }
         }
@@ -188,7 +188,7 @@ mod tests {
     /// What a watcher does with a step.
     fn step(journal: &mut Journal, memory: &mut Memory, line: Line) {
         memory.take(line.clone());
-        journal.append(&line, Sync::Later, memory).expect("there is room");
+        journal.append(&line, Durable::Later, memory).expect("there is room");
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
         // Writing to this device fails as on a full disk (full(4)).
         journal.file = Some(OpenOptions::new().write(true).open("/dev/full").expect("the device"));
         memory.take(poll(0));
-        let error = journal.append(&poll(0), Sync::Now, &memory).expect_err("it is full");
+        let error = journal.append(&poll(0), Durable::Now, &memory).expect_err("it is full");
         assert!(is_full(&error), "{error}");
         step(&mut journal, &mut memory, poll(1));
         drop(journal);

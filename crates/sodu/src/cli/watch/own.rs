@@ -1,6 +1,7 @@
 //! Who watches with a history file: an advisory lock on a file beside it, held as long as the process lives.
 //!
 //! The kernel drops it when the process dies, however it dies; the text inside only tells people who holds it.
+//! The ledger's own lock is of the same kind and in `store`, which the build for customers does not have.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::burn::{Burn, Left};
 use super::clock::Clock;
-use super::journal::{Journal, Sync};
+use super::journal::{Durable, Journal};
 use super::judge::Reading;
 use super::memory::{Line, Memory, Outcome, Poll};
 use super::metrics::{self, Counts};
@@ -74,7 +74,7 @@ pub(super) enum Done {
 pub struct Round {
     /// Accounts whose balance could not be read.
     pub failed: Vec<String>,
-    /// Accounts that are low.
+    /// Accounts that were read, and are low.
     pub low: Vec<String>,
     /// Deliveries that are still to be made.
     pub undelivered: usize,
@@ -173,7 +173,8 @@ impl Watcher {
             |is: fn(&Row<'_>) -> bool| board.rows.iter().filter(|row| is(row)).map(|row| row.name.to_owned()).collect();
         Ok(Round {
             failed: named(|row| row.failure().is_some()),
-            low: named(|row| row.is_low),
+            // An old figure says nothing about now.
+            low: named(|row| row.is_low && row.failure().is_none()),
             undelivered: board.undelivered,
         })
     }
@@ -270,20 +271,20 @@ impl Watcher {
         let owed: Vec<_> = notices.iter().filter(|notice| !notice.targets.is_empty()).cloned().collect();
         self.memory.owe(&owed);
         // What nobody was told of is found again by the next poll.
-        let sync = if alerts.is_empty() { Sync::Later } else { Sync::Now };
+        let durable = if alerts.is_empty() { Durable::Later } else { Durable::Now };
         let line = Line::Poll(Poll { account: watched.name.clone(), at, outcome, state, notices: owed });
-        self.keep(&line, sync, view)?;
+        self.keep(&line, durable, view)?;
         view.tell(&Event::Polled(index), &self.board())?;
         notices.iter().try_for_each(|notice| view.tell(&Event::Alert(notice), &self.board()))
     }
 
     /// Adds a line to the history. That it cannot is said once, and once that it can again.
-    pub(super) fn keep(&mut self, line: &Line, sync: Sync, view: &mut dyn View) -> io::Result<()> {
+    pub(super) fn keep(&mut self, line: &Line, durable: Durable, view: &mut dyn View) -> io::Result<()> {
         if self.journal.is_long() {
             let watched = &self.watched;
             self.memory.prune(self.clock.now(), |name| watched.iter().any(|watched| watched.name == name));
         }
-        match self.journal.append(line, sync, &self.memory) {
+        match self.journal.append(line, durable, &self.memory) {
             Err(error) if !std::mem::replace(&mut self.history_lost, true) => {
                 view.tell(&Event::HistoryLost(&error), &self.board())
             }
