@@ -1,16 +1,16 @@
 //! What happens in the week, and what must follow from it, reckoned from the script alone.
 //!
-//! Ticks are ten minutes. Credit is charged with each of them, most of it by day and little at weekends. Everything here is
+//! Ticks are twenty minutes. Credit is charged with each of them, most of it by day and little at weekends. Everything here is
 //! arithmetic on whole numbers, written without looking at how the watcher reckons.
 
 /// Monday, 2026-07-27, 00:00 in Hanoi.
 pub(crate) const START_S: i64 = 1_785_085_200;
-pub(crate) const TICK_S: i64 = 600;
-const DAY: i64 = 144;
+pub(crate) const TICK_S: i64 = 1200;
+const DAY: i64 = 72;
 
 /// The tick of a day (0 is the first Monday) and time.
 pub(crate) const fn tick(day: i64, hour: i64, minute: i64) -> i64 {
-    day * DAY + hour * 6 + minute / 10
+    day * DAY + hour * 3 + minute / 20
 }
 
 /// Nobody can reach the server from here, on Wednesday, for two hours.
@@ -18,7 +18,7 @@ pub(crate) const DOWN: std::ops::Range<i64> = tick(2, 16, 0)..tick(2, 18, 0);
 /// The receiver of messages is in trouble.
 pub(crate) const REFUSED: std::ops::Range<i64> = tick(3, 15, 0)..tick(3, 16, 20);
 /// The watcher is killed, with a message in hand that the receiver did not take, and started again.
-pub(crate) const KILLED: std::ops::Range<i64> = tick(3, 16, 0)..tick(3, 16, 30);
+pub(crate) const KILLED: std::ops::Range<i64> = tick(3, 16, 0)..tick(3, 16, 40);
 /// Somebody tops the shop up.
 pub(crate) const TOPUP: (i64, i64) = (tick(4, 14, 0), 300_000);
 /// When the picture is made.
@@ -39,19 +39,19 @@ pub(crate) struct Script {
 }
 
 pub(crate) const SHOP: Script =
-    Script { id: 9999, name: "Shop", start: 400_000, day: 1000, night: 200, weekend_percent: 20, topup: Some(TOPUP) };
+    Script { id: 9999, name: "Shop", start: 400_000, day: 2000, night: 400, weekend_percent: 20, topup: Some(TOPUP) };
 pub(crate) const BANK: Script =
     Script {
-        id: 1001, name: "Ngân hàng", start: 12_000_000, day: 900, night: 300, weekend_percent: 100, topup: None
+        id: 1001, name: "Ngân hàng", start: 12_000_000, day: 1800, night: 600, weekend_percent: 100, topup: None
     };
 pub(crate) const CODES: Script =
-    Script { id: 1002, name: "Codes", start: 60_000, day: 100, night: 100, weekend_percent: 100, topup: None };
+    Script { id: 1002, name: "Codes", start: 60_000, day: 200, night: 200, weekend_percent: 100, topup: None };
 pub(crate) const ALL: [&Script; 3] = [&SHOP, &BANK, &CODES];
 
 impl Script {
     /// What is charged at a tick, as far as there is credit for it.
     pub(crate) fn charge(&self, tick: i64) -> i64 {
-        let (day, hour) = (tick / DAY % 7, tick % DAY / 6);
+        let (day, hour) = (tick / DAY % 7, tick % DAY / 3);
         let usual = if (8..20).contains(&hour) { self.day } else { self.night };
         if day < 5 { usual } else { usual * self.weekend_percent / 100 }
     }
@@ -90,8 +90,8 @@ impl Script {
             let used: i64 = (begin + 1..=*tick)
                 .map(|tick| balances[index(tick - 1)] + self.topup(tick) - balances[index(tick)])
                 .sum();
-            // balance / (used / covered) < hours, in whole numbers; a covered tick is a sixth of an hour.
-            balances[index(*tick)] * (tick - begin) < hours * used * 6
+            // balance / (used / covered) < hours, in whole numbers; a covered tick is a third of an hour.
+            balances[index(*tick)] * (tick - begin) < hours * used * 3
         };
         (from + 1..=END).find(is_short).expect("it gets short")
     }

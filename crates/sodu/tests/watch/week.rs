@@ -288,6 +288,6 @@ fn the_picture_is_this_run(table: &Frame) {
 
 #[test]
 fn the_script_has_a_weekend_and_a_working_day() {
-    assert_eq!((SHOP.charge(tick(0, 12, 0)), SHOP.charge(tick(4, 3, 0))), (1000, 200));
-    assert_eq!((SHOP.charge(tick(5, 12, 0)), SHOP.charge(tick(6, 3, 0)), SHOP.charge(tick(7, 12, 0))), (200, 40, 1000));
+    assert_eq!((SHOP.charge(tick(0, 12, 0)), SHOP.charge(tick(4, 3, 0))), (2000, 400));
+    assert_eq!((SHOP.charge(tick(5, 12, 0)), SHOP.charge(tick(6, 3, 0)), SHOP.charge(tick(7, 12, 0))), (400, 80, 2000));
 }
