@@ -19,6 +19,7 @@ pub mod config;
 mod digits;
 #[cfg(feature = "server")]
 pub mod door;
+mod exposition;
 #[cfg(feature = "server")]
 pub mod log;
 #[cfg(feature = "server")]

@@ -4,7 +4,6 @@
 //! rest as atomics. No label ever holds a path, a key or anything else that a caller chose: routes are named by their
 //! templates. Nothing here decides anything, and figures of the ledger are read from the store when they are asked for.
 
-mod exposition;
 mod histogram;
 mod tally;
 
@@ -15,7 +14,8 @@ use std::time::Duration;
 
 use store::Store;
 
-use exposition::Exposition;
+use crate::exposition::Exposition;
+
 use histogram::Histogram;
 pub(crate) use tally::{Cut, Outcome, Route, Tally};
 
@@ -149,7 +149,7 @@ fn render_ledger(out: &mut Exposition, store: &Store) {
     let help = "Movements decided in those commits; divided by sodu_commits_total, the size of a batch.";
     single("sodu_commit_movements_total", "counter", help, stats.commands);
     out.family("sodu_commit_seconds_total", "counter", "Time spent in commits.");
-    out.sample("sodu_commit_seconds_total", &[], exposition::seconds(stats.commit_us.saturating_mul(1000)));
+    out.sample("sodu_commit_seconds_total", &[], histogram::seconds(stats.commit_us.saturating_mul(1000)));
     let metered = store.metered_accounts();
     out.family("sodu_account_balance", "gauge", "Posted less held, of the accounts marked for it.");
     for account in &metered {

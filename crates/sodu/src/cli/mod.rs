@@ -29,6 +29,7 @@ mod session;
 mod statement;
 mod statements;
 mod table;
+pub mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ Examples:
   sodu serve                                answer GetBalance on 127.0.0.1:8080
   sodu operator add anna --role money       a token for other machines
   sodu balance                              what an eSMS service says is left
+  sodu watch                                the same live, with warnings in time
 
 A command talks to the server that owns the database, through the socket beside
 it; where none runs, it opens the database itself. Commands that write say on
@@ -106,6 +108,7 @@ enum Command {
     #[command(subcommand)]
     Account(account::Account),
     Balance(balance::Balance),
+    Watch(watch::Watch),
     /// Say what an account's people want to hear, and whom to tell
     #[command(subcommand)]
     Alerts(alerts::Alerts),
@@ -170,6 +173,7 @@ impl Command {
             Command::Runway(runway) => runway.run(global),
             Command::Deliveries(deliveries) => deliveries.run(global),
             Command::Balance(balance) => balance.run(global),
+            Command::Watch(watch) => watch.run(global),
             Command::Key(key) => key.run(global),
             Command::Topup(topup) => topup.run(global),
             Command::Charge(charge) => charge.run(global),

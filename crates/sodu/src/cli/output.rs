@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::failure::Failure;
 
 /// How wide text is where nobody says otherwise.
-#[cfg(feature = "server")]
 const WIDTH: usize = 80;
 
 /// Standard output.
@@ -96,14 +95,17 @@ pub(super) fn note(line: &str) {
 
 /// `text` as the start of an error.
 pub(super) fn paint_error(text: &str) -> String {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+    if is_plain(&io::stderr()) { text.to_owned() } else { format!("\x1b[1;31m{text}\x1b[0m") }
+}
+
+/// Whether `out` is to have no colours.
+pub(super) fn is_plain(out: &impl IsTerminal) -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
-        || !io::stderr().is_terminal();
-    if plain { text.to_owned() } else { format!("\x1b[1;31m{text}\x1b[0m") }
+        || !out.is_terminal()
 }
 
 /// How many columns the reader's terminal has; 80 where it is none.
-#[cfg(feature = "server")]
 pub(super) fn width() -> usize {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
     size.map(|size| usize::from(size.ws_col)).filter(|width| *width >= WIDTH).unwrap_or(WIDTH)

@@ -17,8 +17,8 @@ use super::{Courier, Message, Undelivered, plain};
 /// The longest answer that is read.
 const ANSWER_LEN_MAX: usize = 16 * 1024;
 
-/// How much of what a service says is shown.
-const SAID_LEN_MAX: usize = 200;
+/// The longest error word that is shown.
+const WORD_LEN_MAX: usize = 40;
 
 /// The longest text of Telegram, in UTF-16 units.
 const TELEGRAM_LEN_MAX: usize = 4096;
@@ -56,11 +56,13 @@ impl Slack {
     }
 }
 
-/// The error word that an answer is made of, such as `channel_is_archived`; what is longer is a page for browsers.
+/// The error word that an answer is made of, such as `channel_is_archived`. What is more than words is a page for browsers,
+/// and may repeat the URL.
 async fn said(response: &mut Response) -> String {
-    let body = transport::body(response, SAID_LEN_MAX).await.unwrap_or_default();
+    let body = transport::body(response, WORD_LEN_MAX).await.unwrap_or_default();
     let text = plain(&String::from_utf8_lossy(&body));
-    if text.is_empty() { text } else { format!(" (it says: {text})") }
+    let is_words = text.chars().all(|letter| letter.is_ascii_alphabetic() || matches!(letter, '_' | ' '));
+    if text.is_empty() || !is_words { String::new() } else { format!(" (it says: {text})") }
 }
 
 /// What a status other than 2xx of a service means.

@@ -1,9 +1,11 @@
 //! Requests to targets that are reached over HTTP, and what their answers mean for another attempt.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode, Url};
 use sodu_client::{Fault, transport};
-use std::time::Duration;
 
 use super::reach::NOT_PUBLIC;
 use super::{Courier, Reach, Retry, Undelivered};
@@ -24,7 +26,7 @@ pub(super) fn url(name: &str, text: &str) -> Result<Url, String> {
 
 /// Whether the host is this machine, as far as its name tells.
 pub(super) fn is_loopback(host: &str) -> bool {
-    match host.trim_matches(['[', ']']).parse::<std::net::IpAddr>() {
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(address) => address.to_canonical().is_loopback(),
         Err(_) => host == "localhost" || host.ends_with(".localhost"),
     }

@@ -4,7 +4,7 @@
 //! (port 25, in clear text, since what is said does not leave it). The same message has the same `Message-ID` and `Date` at
 //! every attempt.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
@@ -22,6 +22,9 @@ use super::{Courier, Message, Undelivered, plain};
 
 /// How long a server may take over its goodbye, when it has the mail.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+/// The beginning of the year 9999, in seconds since 1970.
+const YEAR_9999_S: u64 = 253_370_764_800;
 
 /// A mail server and who may send through it.
 struct Server {
@@ -75,13 +78,14 @@ impl Mail {
 
     /// The mail as it goes out.
     fn written(&self, message: &Message) -> Result<lettre::Message, Undelivered> {
-        let since_1970 = Duration::from_secs(message.at_unix_s.try_into().unwrap_or(0));
+        // The form of dates ends with the year 9999, and its writer panics beyond.
+        let since_1970 = Duration::from_secs(u64::try_from(message.at_unix_s).unwrap_or(0).min(YEAR_9999_S));
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         lettre::Message::builder()
             .from(self.from.clone())
             .to(self.to.clone())
             .subject(plain(&message.title))
-            .date(UNIX_EPOCH.checked_add(since_1970).unwrap_or_else(SystemTime::now))
+            .date(UNIX_EPOCH + since_1970)
             .message_id(Some(format!("<{}@{}>", message.id, self.from.email.domain())))
             // Programs that answer mails leave these alone (RFC 3834, section 5).
             .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
@@ -119,10 +123,7 @@ impl Mail {
             connection.starttls(tls, &hello).await.map_err(|error| self.refused(&error))?;
         }
         if let Some(credentials) = credentials {
-            connection.auth(DEFAULT_MECHANISMS, credentials).await.map_err(|error| {
-                let refused = self.refused(&error);
-                Undelivered { detail: format!("{}; compare user and password", refused.detail), ..refused }
-            })?;
+            connection.auth(DEFAULT_MECHANISMS, credentials).await.map_err(|error| self.not_let_in(&error))?;
         }
         Ok(connection)
     }
@@ -143,7 +144,19 @@ impl Mail {
         ))
     }
 
-    /// What an error of the conversation means: a 5xx will be said again, everything else may pass.
+    /// What an error of the login means.
+    fn not_let_in(&self, error: &Error) -> Undelivered {
+        // A server that does not understand a command may repeat it, and this one holds the password.
+        if let Some(code) = error.status().filter(|code| (500..=504).contains(&u16::from(*code))) {
+            let host = &self.server.host;
+            return Undelivered::give_up(format!("the mail server {host} does not let anybody log in so ({code})"));
+        }
+        let refused = self.refused(error);
+        Undelivered { detail: format!("{}; compare user and password", refused.detail), ..refused }
+    }
+
+    /// What an error of the conversation means: a 5xx will be said again, and what a server lacks it will lack; everything
+    /// else may pass.
     fn refused(&self, error: &Error) -> Undelivered {
         let (host, why) = (&self.server.host, plain(&cause(error)));
         match error.status() {
@@ -151,6 +164,9 @@ impl Mail {
                 Undelivered::give_up(format!("the mail server {host} refuses: {code} {why}"))
             }
             Some(code) => Undelivered::try_again(format!("the mail server {host} does not take it now: {code} {why}")),
+            None if error.is_client() => {
+                Undelivered::give_up(format!("the mail server {host} cannot do what this mail needs: {why}"))
+            }
             None => self.unreachable(&why),
         }
     }

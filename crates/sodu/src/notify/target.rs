@@ -1,7 +1,8 @@
 //! Where messages go, as one line of configuration says it, in TOML or JSON.
 //!
 //! A target is told by the one member that names its kind; all that is written out is checked at once, so that a typing
-//! error is found when the configuration is read and not when the credit runs out.
+//! error is found when the configuration is read and not when the credit runs out. Errors quote nothing that is written;
+//! TOML's own do when they are shown whole, so that callers show their `message()`.
 
 use std::fmt;
 use std::path::Path;

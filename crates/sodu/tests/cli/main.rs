@@ -22,3 +22,4 @@ mod tamper;
 mod tampered;
 mod twists;
 mod usage;
+mod watch;

@@ -34,10 +34,11 @@ async fn slack_gets_title_and_text_as_words() {
 
 #[tokio::test]
 async fn what_slack_refuses_is_not_tried_again() {
-    let acts: [(Act, &str); 3] = [
+    let acts: [(Act, &str); 4] = [
         (|stream| answer(stream, "404 Not Found", "", "no_service"), "address; check it (it says: no_service)"),
         (|stream| answer(stream, "410 Gone", "", "channel_is_archived"), "(it says: channel_is_archived)"),
-        (|stream| answer(stream, "403 No", "", &"<html>".repeat(500)), "compare the secret on both sides"),
+        (|stream| answer(stream, "403 No", "", &"html".repeat(500)), "compare the secret on both sides"),
+        (|stream| answer(stream, "403 No", "", "no /hook?token=s3cret"), "compare the secret on both sides"),
     ];
     for (act, words) in acts {
         let why = never(delivered(&slack(&Receiver::that(&[act]))).await);

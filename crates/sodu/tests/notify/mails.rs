@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
-use sodu::notify::{Settings, Target};
+use sodu::notify::{Courier, Message, Settings, Target};
 
 use crate::common::*;
 use crate::mail_server::*;
@@ -165,6 +165,31 @@ async fn a_wrong_password_is_not_tried_again_and_not_shown() {
     let why = never(deliver(settings, &mail(&format!("smtp://u:s3cret@{HOST}:{}", server.port))).await);
     assert!(why.ends_with("refuses: 535 5.7.8 wrong user or password; compare user and password"), "{why}");
     assert!(!why.contains("s3cret") && server.mails().is_empty());
+    let echo = ("AUTH", "500 5.5.1 Command unrecognized: AUTH PLAIN AHUAczNjcmV0");
+    let (server, settings) = encrypted(Setup { user: Some(("u", "s3cret")), says: vec![echo], ..Setup::default() });
+    let why = never(deliver(settings, &mail(&format!("smtp://u:s3cret@{HOST}:{}", server.port))).await);
+    assert_eq!(why, "the mail server mail.example.test does not let anybody log in so (500)");
+}
+
+#[tokio::test]
+async fn a_mail_server_that_lacks_something_will_lack_it_again() {
+    let (server, settings) = encrypted(Setup::default());
+    let why = never(deliver(settings, &mail(&format!("smtp://u:s3cret@{HOST}:{}", server.port))).await);
+    let words = "the mail server mail.example.test cannot do what this mail needs: No compatible authentication mechanism \
+                 was found; compare user and password";
+    assert_eq!(why, words);
+}
+
+#[tokio::test]
+async fn a_mail_has_a_date_whatever_the_clock_says() {
+    let server = MailServer::with(Setup::default());
+    let courier = Courier::new(Settings::default()).expect("a courier");
+    for at_unix_s in [i64::MIN, i64::MAX] {
+        let message = Message { at_unix_s, ..message() };
+        courier.deliver(&mail(&format!("smtp://127.0.0.1:{}", server.port)), &message).await.expect("delivered");
+    }
+    let dates: Vec<String> = server.mails().iter().map(|mail| header(&mail.data, "Date")).collect();
+    assert_eq!(dates, ["Thu, 01 Jan 1970 00:00:00 +0000", "Fri, 01 Jan 9999 00:00:00 +0000"]);
 }
 
 #[tokio::test]
