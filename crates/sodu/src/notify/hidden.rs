@@ -40,6 +40,7 @@ impl Hidden {
     }
 
     /// It as it is written in a configuration; of a text that is written out, the text.
+    #[cfg(feature = "server")]
     pub(crate) fn spelled(&self) -> String {
         match &self.0 {
             Place::Here(text) => text.clone(),
