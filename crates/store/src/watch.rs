@@ -1,6 +1,6 @@
 //! Accounts that are watched: what they used within a day and, where they have rules, which levels are reached.
 //!
-//! Beside the accounts, since only those that somebody asked to watch may cost anything: some 300 bytes each. The writer
+//! Beside the accounts, since only those that somebody asked to watch may cost anything: some 570 bytes each. The writer
 //! changes it together with their figures; usage is derived from entries and follows behind with the account's row, what
 //! rules have reached is written in the commit itself (see `alerts`).
 
