@@ -12,6 +12,7 @@ mod changes;
 mod credentials;
 mod currencies;
 mod digest;
+mod examine;
 mod follow;
 mod generation;
 mod grant;
@@ -44,6 +45,7 @@ mod writer;
 
 pub use audit::{AuditQuery, AuditRow, RequestId};
 pub use backup::restore;
+pub use examine::{Examined, examine, owner};
 pub use grant::Grant;
 pub use import::{Imported, ImportedAccount, ImportedCredential};
 pub use operators::{Login, NewOperator, Operator, OperatorName, Role};

@@ -8,6 +8,7 @@ mod credentials;
 mod disk;
 #[path = "../../../ledger/tests/rules/draw.rs"]
 mod draw;
+mod examine;
 mod holds;
 mod model;
 mod movements;
