@@ -22,7 +22,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 pub use bind::PortChoice;
-pub(crate) use bind::listeners;
+pub(crate) use bind::{listeners, try_address};
+pub(crate) use limit::FILES_RESERVED;
 
 use crate::config::Config;
 use crate::metrics::Metrics;

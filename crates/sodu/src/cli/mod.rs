@@ -11,6 +11,7 @@ mod balance;
 mod chores;
 mod currency;
 mod demo;
+mod doctor;
 mod export;
 mod failure;
 mod hold;
@@ -136,6 +137,7 @@ enum Command {
     Verify(chores::Verify),
     Backup(chores::Backup),
     Restore(chores::Restore),
+    Doctor(doctor::Doctor),
     /// Print the commented default configuration
     #[command(after_help = "Example:\n  sodu config > sodu.toml && sodu serve --config sodu.toml")]
     Config,
@@ -181,6 +183,7 @@ impl Command {
             Command::Verify(verify) => verify.run(global),
             Command::Backup(backup) => backup.run(global),
             Command::Restore(restore) => restore.run(global),
+            Command::Doctor(doctor) => doctor.run(global),
             Command::Config => program::print(config::DEFAULT_TEXT),
             Command::Completions { shell } => program::completions::<Cli>(shell),
         }
