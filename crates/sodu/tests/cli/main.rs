@@ -9,6 +9,7 @@ mod chores;
 mod client;
 mod common;
 mod demo;
+mod doctor;
 mod holds;
 mod imports;
 mod keys;

@@ -35,22 +35,22 @@ fn one(scene: &Scene, name: &'static str, setting: &str, address: SocketAddr) ->
 }
 
 fn taken(scene: &Scene, name: &'static str, setting: &str, address: SocketAddr, error: &io::Error) -> Check {
-    match error.kind() {
-        ErrorKind::AddrInUse => held(scene, name, setting, address),
-        ErrorKind::AddrNotAvailable => Check::problem(
-            name,
-            format!("{address} is not an address of this machine"),
-            format!("correct {setting}, or bring the interface up (`ip address`)"),
-        ),
-        ErrorKind::PermissionDenied if !scene.is_own() => {
-            Check::unseen(name, format!("this user may not listen on {address}"), &scene.who())
-        }
-        ErrorKind::PermissionDenied => Check::problem(
+    let is = |kind| error.kind() == kind;
+    if is(ErrorKind::AddrInUse) {
+        held(scene, name, setting, address)
+    } else if is(ErrorKind::AddrNotAvailable) {
+        let finding = format!("{address} is not an address of this machine");
+        Check::problem(name, finding, format!("correct {setting}, or bring the interface up (`ip address`)"))
+    } else if is(ErrorKind::PermissionDenied) && !scene.is_own() {
+        Check::unseen(name, format!("this user may not listen on {address}"), &scene.who())
+    } else if is(ErrorKind::PermissionDenied) {
+        Check::problem(
             name,
             format!("this user may not listen on {address}"),
             "ports below 1024 need CAP_NET_BIND_SERVICE (AmbientCapabilities= of a systemd unit), or choose a higher one",
-        ),
-        _ => Check::problem(name, format!("{address} cannot be listened on: {error}"), format!("correct {setting}")),
+        )
+    } else {
+        Check::problem(name, format!("{address} cannot be listened on: {error}"), format!("correct {setting}"))
     }
 }
 
@@ -58,6 +58,9 @@ fn taken(scene: &Scene, name: &'static str, setting: &str, address: SocketAddr, 
 fn held(scene: &Scene, name: &'static str, setting: &str, address: SocketAddr) -> Check {
     let found = sockets::listening(address);
     let is_servers = |pid| found.iter().map(|socket| socket.is_of(pid)).reduce(|one, other| one.max(other)).flatten();
+    if let Presence::Unseen { .. } = scene.presence {
+        return Check::unseen(name, format!("{address} is in use by {}", holder(&found)), &scene.who());
+    }
     match scene.server() {
         Some(pid) if is_servers(pid) == Some(true) => {
             Check::ok(name, format!("{address} is held by the running server, process {pid}"))

@@ -34,7 +34,7 @@ pub(super) enum Presence {
 
 impl Scene {
     pub(super) fn survey(config: Config) -> Scene {
-        let owner = metadata(&config.database.path).ok().flatten().map(|file| file.uid());
+        let owner = owner(&config.database.path);
         let presence = presence(&config);
         Scene { config, me: rustix::process::geteuid().as_raw(), owner, presence }
     }
@@ -62,6 +62,18 @@ impl Scene {
         let path = std::path::absolute(&self.config.database.path).unwrap_or_else(|_| "/".into());
         let existing = path.ancestors().skip(1).find(|folder| folder.is_dir());
         existing.map_or_else(|| "/".into(), Path::to_owned)
+    }
+}
+
+/// The owner of the database; where it cannot even be seen, that of the folder that hides it.
+fn owner(database: &Path) -> Option<u32> {
+    match metadata(database) {
+        Ok(file) => file.map(|file| file.uid()),
+        Err(_) => {
+            let path = std::path::absolute(database).ok()?;
+            let seen = path.ancestors().find_map(|folder| std::fs::metadata(folder).ok());
+            seen.map(|folder| folder.uid())
+        }
     }
 }
 

@@ -31,9 +31,10 @@ pub(super) fn check(scene: &Scene) -> Vec<Check> {
         Presence::Unseen { why } => return vec![Check::unseen(NAME, why, &scene.who())],
     };
     let process = pid.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"));
-    let mut checks = vec![ready(scene, &process)];
-    checks.push(version(scene, pid));
-    checks
+    match ask(&scene.config.database.beside(".sock"), "/readyz") {
+        Ok(answer) => vec![ready(&process, &answer), version(scene, pid)],
+        Err(error) => vec![silent(&process, &error)],
+    }
 }
 
 fn nobody(scene: &Scene) -> Check {
@@ -48,22 +49,24 @@ fn nobody(scene: &Scene) -> Check {
     Check::ok(NAME, "none runs on this database")
 }
 
-fn ready(scene: &Scene, process: &str) -> Check {
-    match ask(&scene.config.database.beside(".sock"), "/readyz") {
-        Ok((200, _)) => Check::ok(NAME, format!("{process} takes movements")),
-        Ok((_, body)) => {
-            let body: Value = serde_json::from_str(&body).unwrap_or_default();
-            let why = body["why"].as_str().unwrap_or("it does not say why").to_owned();
-            let advice =
-                "see the lines about disk and database; it takes movements again by itself when the cause is gone";
-            Check::problem(NAME, format!("{process} is not ready: {why}"), advice)
-        }
-        Err(error) => Check::problem(
-            NAME,
-            format!("{process} has the socket and gives no answer within {} s ({error})", PATIENCE.as_secs()),
-            "look at its log; if it does not recover, restart it: what was acknowledged is on the disk",
-        ),
+fn ready(process: &str, (status, body): &(u16, String)) -> Check {
+    if *status == 200 {
+        return Check::ok(NAME, format!("{process} takes movements"));
     }
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let why = body["why"].as_str().unwrap_or("it does not say why");
+    let advice = "see the lines about disk and database; it takes movements again by itself when the cause is gone";
+    Check::problem(NAME, format!("{process} is not ready: {why}"), advice)
+}
+
+fn silent(process: &str, error: &io::Error) -> Check {
+    let is_slow = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut].contains(&error.kind());
+    let why = if is_slow { format!("within {} s", PATIENCE.as_secs()) } else { format!("({error})") };
+    Check::problem(
+        NAME,
+        format!("{process} has the socket and gives no answer {why}"),
+        "look at its log; if it does not recover, restart it: what was acknowledged is on the disk",
+    )
 }
 
 /// Compares the running program with this one.
