@@ -18,6 +18,7 @@ mod movements;
 mod operators;
 mod processes;
 mod statements;
+mod supervised;
 mod tamper;
 mod tampered;
 mod twists;
