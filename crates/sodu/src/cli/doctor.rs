@@ -16,6 +16,7 @@ mod report;
 mod scene;
 mod server;
 mod sockets;
+mod targets;
 mod x509;
 
 use clap::Args;
@@ -38,7 +39,11 @@ Each line is ok, warning, problem or skipped; what to do stands below it. It
 changes nothing, and a running server does not notice it. Settings that the
 server has from its own environment are not known here: name the same ones.
 Exit code 0 where there is no problem, 1 where there is one.")]
-pub(super) struct Doctor {}
+pub(super) struct Doctor {
+    /// Send a test message to each of the operator's own targets of alerts
+    #[arg(long)]
+    send_test: bool,
+}
 
 impl Doctor {
     pub(super) fn run(self, global: &Global) -> Result<(), Failure> {
@@ -56,6 +61,8 @@ impl Doctor {
                 checks.extend(permissions::check(scene, config::file_of(global.config.as_deref()).as_deref()));
                 checks.extend(certificates::check(scene));
                 checks.extend(limits::check(scene));
+                // The configuration names none yet.
+                checks.extend(targets::check(&[], self.send_test)?);
             }
             None => {
                 checks.extend(clock::check(None));
