@@ -5,6 +5,7 @@
 //! unknown name is refused with the nearest known one, because a setting that silently does nothing is how a server
 //! ends up trusting the wrong proxy. Nothing here opens a socket or a database, or reads a certificate.
 
+mod alerts;
 mod fields;
 mod sources;
 
@@ -19,6 +20,8 @@ use store::DatabaseUrl;
 use tracing::level_filters::LevelFilter;
 
 use crate::times;
+
+pub use alerts::Alerts;
 
 /// The commented default configuration, as `sodu config` prints it.
 pub const DEFAULT_TEXT: &str = include_str!("config/default.toml");
@@ -67,6 +70,8 @@ pub struct Config {
     pub log: Log,
     /// The zone of dates without time, and of times that are shown to people.
     pub time_zone: TimeZone,
+    /// How alerts are delivered.
+    pub alerts: Alerts,
 }
 
 /// A certificate chain and its private key, both PEM.
@@ -173,6 +178,7 @@ impl Default for Config {
             shutdown_timeout: Duration::from_secs(10),
             log: Log { format: LogFormat::Auto, level: LevelFilter::INFO },
             time_zone: TimeZone::system(),
+            alerts: Alerts::default(),
         }
     }
 }

@@ -252,6 +252,7 @@ pub fn open_store(config: &Config, create: Create) -> Result<Store, OpenError> {
         queue_len_max: config.queue_len_max,
         refusal_days: config.refusal_days,
         refusals_per_second: config.refusals_per_second,
+        alert_targets: config.alerts.targets.iter().map(|(name, _)| name.clone()).collect(),
     })
 }
 

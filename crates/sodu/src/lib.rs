@@ -28,6 +28,8 @@ pub mod notify;
 #[cfg(feature = "server")]
 pub mod ops;
 #[cfg(feature = "server")]
+mod outbox;
+#[cfg(feature = "server")]
 pub mod public;
 #[cfg(feature = "server")]
 pub mod serve;

@@ -163,6 +163,21 @@ fn render_ledger(out: &mut Exposition, store: &Store) {
         let labels = [("account", id.as_str()), ("currency", currency.code())];
         out.sample("sodu_account_available", &labels, account.available().decimal(currency.scale()));
     }
+    let help =
+        "How long that lasts at the rate of the last day; not there where nothing was used or too little is known.";
+    out.family("sodu_account_runway_seconds", "gauge", help);
+    for account in &metered {
+        if let Some(left_s) = store.watched_runway(account).and_then(|runway| runway.left_s) {
+            out.sample("sodu_account_runway_seconds", &[("account", account.id.to_string().as_str())], left_s);
+        }
+    }
+    // Where the disk does not answer, the rest is still told.
+    if let Ok((waiting, given_up)) = store.delivery_counts() {
+        out.family("sodu_deliveries_waiting", "gauge", "Deliveries of alerts that are to be tried, or tried again.");
+        out.sample("sodu_deliveries_waiting", &[], waiting);
+        out.family("sodu_deliveries_given_up", "gauge", "Deliveries of alerts that were given up and not sent again.");
+        out.sample("sodu_deliveries_given_up", &[], given_up);
+    }
 }
 
 #[cfg(test)]

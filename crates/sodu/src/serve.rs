@@ -33,6 +33,7 @@ pub use supervisor::Supervisor;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::ops::{Ops, SocketFile};
+use crate::outbox::Outbox;
 use crate::public::Public;
 use crate::{ops, tls};
 
@@ -114,6 +115,7 @@ pub struct Running {
     node: Arc<Node>,
     public: Public,
     ops: Ops,
+    outbox: Outbox,
     socket_file: SocketFile,
 }
 
@@ -155,8 +157,9 @@ pub fn start(config: &Config, store: Store, port: PortChoice) -> anyhow::Result<
         .context("the operator listener cannot be started")?;
     let public = Public::start(config, &node, public, tls, connections_max)
         .context("the threads of the public listener cannot be started")?;
+    let outbox = Outbox::start(config, node.store.clone()).context("deliveries cannot be started")?;
     info!(listen = %bound.public, ops = %bound.ops, socket = %bound.socket.display(), tls = bound.tls, "listening");
-    Ok(Running { bound, shutdown_timeout: config.shutdown_timeout, node, public, ops, socket_file })
+    Ok(Running { bound, shutdown_timeout: config.shutdown_timeout, node, public, ops, outbox, socket_file })
 }
 
 impl Running {
@@ -172,11 +175,12 @@ impl Running {
 
     /// Stops answering, within the configured time, and closes the store.
     pub fn stop(self) {
-        let Running { shutdown_timeout, node, public, ops, socket_file, .. } = self;
+        let Running { shutdown_timeout, node, public, ops, outbox, socket_file, .. } = self;
         let deadline = Instant::now() + shutdown_timeout;
         node.stopping.store(true, Ordering::SeqCst);
         public.stop(deadline);
         ops.stop(deadline);
+        outbox.stop();
         node.store.close();
         // Last, so that a command line that finds no socket also finds the database free, or soon free.
         drop(socket_file);

@@ -5,6 +5,7 @@
 //! all entries live on disk. One writer thread takes every change (see `writer`), and nothing is visible before its commit
 //! is on disk. The rules themselves are the `ledger` crate's.
 
+mod alerts;
 mod audit;
 mod backup;
 mod batch;
@@ -16,6 +17,7 @@ mod examine;
 mod follow;
 mod generation;
 mod grant;
+mod happened;
 mod holds;
 mod import;
 mod index;
@@ -25,30 +27,38 @@ mod lapse;
 mod links;
 mod load;
 mod maps;
+mod measure;
 mod memory;
 mod open;
 mod operators;
+mod outbox;
 mod own;
 mod perform;
 mod refused;
 mod rows;
+mod runway;
 mod schema;
 mod settings;
 mod settlement;
 mod shared;
 mod statement;
 mod store;
+mod tell;
 mod totals;
 mod types;
 mod verify;
+mod watch;
 mod writer;
 
+pub use alerts::{AlertSettings, AlertState, Channel, Contact, Language, Measured, Quiet};
 pub use audit::{AuditQuery, AuditRow, RequestId};
 pub use backup::restore;
 pub use examine::{Examined, examine, owner};
 pub use grant::Grant;
+pub use happened::{Alert, AlertEvent};
 pub use import::{Imported, ImportedAccount, ImportedCredential};
 pub use operators::{Login, NewOperator, Operator, OperatorName, Role};
+pub use outbox::{Attempt, AttemptResult, Attempted, Delivery, DeliveryQuery, DeliveryStatus, DeliveryTarget, Due};
 pub use settings::settings_version;
 pub use store::Store;
 pub use totals::Totals;

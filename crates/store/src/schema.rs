@@ -14,10 +14,10 @@ use crate::OpenError;
 const APPLICATION_ID: i64 = 0x736f_6475;
 
 /// One step a version: the index is the version that it leads away from.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+pub(crate) const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// The schema that this build writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How many pages of log lie between two checkpoints, each of which waits for a sync of the database file: 16 MiB.
 const LOG_PAGES: u32 = 4000;
@@ -51,7 +51,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
         connection.pragma_update(None, "cache_size", -64 * 1024)?;
-        connection.set_prepared_statement_cache_capacity(64);
+        connection.set_prepared_statement_cache_capacity(128);
         Ok(())
     };
     configure().map_err(|error| sqlite(path, &error))?;
@@ -100,7 +100,7 @@ pub(crate) fn lengthen_log(log: &Path) -> io::Result<()> {
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let connection = open(path, path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     check_kind(&connection, path)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }
 
@@ -157,6 +157,11 @@ fn check_kind(connection: &Connection, path: &Path) -> Result<(), OpenError> {
         return Err(OpenError::Newer { found, known: VERSION });
     }
     Ok(())
+}
+
+/// Whether what is watched is kept in it: a copy that is only read may be of an older version.
+pub(crate) fn has_watches(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(pragma(connection, "user_version")? >= 2)
 }
 
 fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {

@@ -5,12 +5,13 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::credentials::Credentials;
 use crate::holds::Holds;
 use crate::memory::Accounts;
 use crate::operators::Tokens;
+use crate::watch::Watches;
 use crate::{Clock, DatabaseUrl};
 
 /// One store's shared state.
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) refusals_per_second: u32,
     /// Changed by the writer alone, together with the figures that they are part of.
     pub(crate) holds: Mutex<Holds>,
+    pub(crate) watches: Mutex<Watches>,
     pub(crate) accounts: Accounts,
     pub(crate) credentials: Credentials,
     pub(crate) tokens: Tokens,
@@ -43,6 +45,10 @@ pub(crate) struct Shared {
     pub(crate) opened: Instant,
     /// How long after that the writer last came round, in milliseconds.
     pub(crate) writer_came_ms: AtomicU64,
+    /// The operator's own targets, by name: each alert is to be delivered to them too.
+    pub(crate) alert_targets: Vec<String>,
+    /// Woken by each commit that wrote something to deliver.
+    pub(crate) alerts_written: Notify,
     /// Why the store can never write again, once it cannot.
     pub(crate) broken: watch::Sender<Option<String>>,
 }
@@ -72,6 +78,10 @@ impl Shared {
 
     pub(crate) fn holds(&self) -> MutexGuard<'_, Holds> {
         self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn watches(&self) -> MutexGuard<'_, Watches> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Some of the credentials whose last use is to be written.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ledger::{AccountId, Entry, Hold, Time};
 use rusqlite::Connection;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::batch::Batch;
 use crate::credentials::Credentials;
@@ -21,6 +21,7 @@ use crate::own::{self, Owned};
 use crate::shared::{PanicGuard, Shared};
 use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
+use crate::watch::Watches;
 use crate::writer::{self, Desk, Writer};
 use crate::{
     AccountNow, Against, DatabaseUrl, Fault, Grant, OpenError, Options, Page, RequestId, Stats, backup, load, rows,
@@ -89,6 +90,7 @@ impl Store {
             refusal_us: i64::from(options.refusal_days) * MICROS_A_DAY,
             refusals_per_second: options.refusals_per_second,
             holds: Mutex::new(Holds::default()),
+            watches: Mutex::new(Watches::default()),
             accounts: Accounts::with_room(accounts),
             credentials: Credentials::with_room(credentials),
             tokens: Tokens::new(),
@@ -104,11 +106,12 @@ impl Store {
             commit_failures: AtomicU64::new(0),
             opened: Instant::now(),
             writer_came_ms: AtomicU64::new(0),
+            alert_targets: options.alert_targets,
+            alerts_written: Notify::new(),
             broken: watch::Sender::new(None),
         });
         let mut heads = Vec::with_capacity(accounts);
-        let Shared { url, accounts, credentials, tokens, holds, .. } = &*shared;
-        let loaded = load::load(&url.path, accounts, credentials, tokens, holds, &mut heads)?;
+        let loaded = load::load(&shared, &mut heads)?;
         shared.last_time.store(loaded.last_time.micros(), Ordering::Relaxed);
         let (queue, waiting) = channel();
         let desk = Arc::new(Mutex::new(Some(Writer::new(db, heads, loaded, Arc::clone(&shared), settled)?)));
@@ -180,7 +183,7 @@ impl Store {
         Some(self.figures_at(slot, now))
     }
 
-    fn figures_at(&self, slot: u32, now: Time) -> AccountNow {
+    pub(crate) fn figures_at(&self, slot: u32, now: Time) -> AccountNow {
         self.shared().accounts.now(slot, &self.shared().holds, now)
     }
 

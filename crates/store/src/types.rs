@@ -63,6 +63,8 @@ pub struct Options {
     pub refusal_days: u32,
     /// How many refusals of one account are kept within one second; further ones are turned away undecided.
     pub refusals_per_second: u32,
+    /// The names of the operator's own targets, which are told of every alert beside the account's contacts.
+    pub alert_targets: Vec<String>,
 }
 
 /// Why a store did not open. Nothing was changed, but for a migration that had begun and was rolled back.

@@ -204,6 +204,7 @@ impl Writer {
             batch.look_after().map_err(Trouble::Before)?;
         }
         let done = batch.finish();
+        done.write_heard(&self.db).map_err(Trouble::Before)?;
         done.write_behind(&self.db, &self.shared, &self.heads, &mut self.loaded).map_err(Trouble::Before)?;
         if tick {
             self.loaded.follower.tidy(&self.db).map_err(Trouble::Before)?;
@@ -314,8 +315,7 @@ impl Writer {
         let db = schema::open_writer(&self.shared.url.path)?;
         schema::settle(&db)?;
         let before = self.loaded.last_row;
-        let Shared { url, accounts, credentials, tokens, holds, .. } = &*self.shared;
-        let loaded = load::load(&url.path, accounts, credentials, tokens, holds, &mut self.heads)?;
+        let loaded = load::load(&self.shared, &mut self.heads)?;
         if loaded.last_row < before {
             return Err("entries that were durable are gone from the database".into());
         }

@@ -6,10 +6,12 @@
 //! People read tables and sentences; with `--json` programs read the API's own shapes.
 
 mod account;
+mod alerts;
 mod audit;
 mod balance;
 mod chores;
 mod currency;
+mod deliveries;
 mod demo;
 mod doctor;
 mod export;
@@ -22,6 +24,7 @@ mod operator;
 mod output;
 mod program;
 mod progress;
+mod runway;
 mod serve;
 mod session;
 mod statement;
@@ -46,6 +49,7 @@ Examples:
   sodu topup 9999 500000 -k invoice-2041    money in; -k makes a retry harmless
   sodu charge 9999 350 -k message-77 --reference sms-77
   sodu hold 9999 3500000 -k campaign-tet    promised, to be captured in parts
+  sodu alerts set 9999 --hours-left 24 --email ops@example.com
   sodu statement 9999 --from 2026-07-01
   sodu serve                                answer GetBalance on 127.0.0.1:8080
   sodu operator add anna --role money       a token for other machines
@@ -106,6 +110,13 @@ enum Command {
     Account(account::Account),
     Balance(balance::Balance),
     Watch(watch::Watch),
+    /// Say what an account's people want to hear, and whom to tell
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
+    Runway(runway::Runway),
+    /// List what was told to whom, and what was not; send it again
+    #[command(subcommand)]
+    Deliveries(deliveries::Deliveries),
     /// Issue, import, list, rotate and revoke the keys of an account
     #[command(subcommand)]
     Key(key::Key),
@@ -160,6 +171,9 @@ impl Command {
             Command::Demo(demo) => demo.run(global),
             Command::Serve(serve) => serve.run(global),
             Command::Account(account) => account.run(global),
+            Command::Alerts(alerts) => alerts.run(global),
+            Command::Runway(runway) => runway.run(global),
+            Command::Deliveries(deliveries) => deliveries.run(global),
             Command::Balance(balance) => balance.run(global),
             Command::Watch(watch) => watch.run(global),
             Command::Key(key) => key.run(global),

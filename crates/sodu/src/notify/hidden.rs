@@ -39,6 +39,16 @@ impl Hidden {
         }
     }
 
+    /// It as it is written in a configuration; of a text that is written out, the text.
+    #[cfg(feature = "server")]
+    pub(crate) fn spelled(&self) -> String {
+        match &self.0 {
+            Place::Here(text) => text.clone(),
+            Place::Env(name) => format!("env:{name}"),
+            Place::File(path) => format!("file:{}", path.display()),
+        }
+    }
+
     /// Where it lies, for people; of what is written out nothing.
     pub(super) fn place(&self) -> String {
         match &self.0 {

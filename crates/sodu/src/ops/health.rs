@@ -44,7 +44,10 @@ async fn ready(State(node): State<Arc<Node>>) -> Response {
 }
 
 async fn metrics(State(node): State<Arc<Node>>) -> Response {
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], node.metrics.render(&node.store)).into_response()
+    // Some of it lies on disk.
+    let rendered = tokio::task::spawn_blocking(move || node.metrics.render(&node.store)).await;
+    let text = rendered.expect("counting does not panic, and nothing cancels it");
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
 async fn count(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod against;
+mod alerts;
 mod balance;
 mod chores;
 mod client;

@@ -21,6 +21,7 @@ fn with_history(count: u32) -> Sodu {
         queue_len_max: 100_000,
         refusal_days: 30,
         refusals_per_second: 1000,
+        alert_targets: Vec::new(),
     })
     .expect("a database");
     let by = Actor::new("local:anna").expect("a name");

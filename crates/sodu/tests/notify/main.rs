@@ -3,6 +3,8 @@
 //! What was sent is read by code that shares nothing with what sent it. Nothing sleeps: a receiver that is too slow waits
 //! for the end of its connection.
 
+#[cfg(feature = "server")]
+mod alerts;
 mod chats;
 mod commands;
 mod common;

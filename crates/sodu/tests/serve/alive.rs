@@ -32,8 +32,15 @@ fn server(names: &'static str, gate: &Arc<Mutex<()>>) -> (Running, TempDir) {
     let database = DatabaseUrl { path: folder.path().join("sodu.db") };
     let config =
         Config { database: database.clone(), listen: local, ops_listen: local, threads: 2, ..Config::default() };
-    let options =
-        Options { url: database, create: true, clock, queue_len_max: 10, refusal_days: 30, refusals_per_second: 10 };
+    let options = Options {
+        url: database,
+        create: true,
+        clock,
+        queue_len_max: 10,
+        refusal_days: 30,
+        refusals_per_second: 10,
+        alert_targets: Vec::new(),
+    };
     let store = Store::open(options).expect("a ledger");
     (start(&config, store, PortChoice::Exact).expect("it starts"), folder)
 }

@@ -198,6 +198,7 @@ pub(crate) fn open(url: &DatabaseUrl, clock: &Arc<AtomicI64>) -> Store {
         queue_len_max: 1000,
         refusal_days: 30,
         refusals_per_second: 1000,
+        alert_targets: Vec::new(),
     };
     Store::open(options).expect("the database opens")
 }

@@ -48,6 +48,7 @@ pub(crate) fn options(folder: &TempDir, clock: Arc<AtomicI64>) -> Options {
         queue_len_max: 32_768,
         refusal_days: 30,
         refusals_per_second: 1000,
+        alert_targets: Vec::new(),
     }
 }
 

@@ -59,6 +59,7 @@ fn families() -> BTreeSet<String> {
         queue_len_max: 10,
         refusal_days: 1,
         refusals_per_second: 1,
+        alert_targets: Vec::new(),
     };
     let store = Store::open(options).expect("the database opens");
     let served = Metrics::new().render(&store);

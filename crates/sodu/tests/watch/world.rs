@@ -170,6 +170,7 @@ async fn serve(folder: &TempDir, now_ms: Arc<AtomicI64>) -> (Running, String) {
         queue_len_max: 1000,
         refusal_days: 30,
         refusals_per_second: 1000,
+        alert_targets: Vec::new(),
     };
     let store = Store::open(options).expect("the database opens");
     let token = "0123456789ABCDEF0123456789ABCDEF".to_owned();

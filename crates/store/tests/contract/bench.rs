@@ -48,6 +48,16 @@ impl Bench {
         Bench { store, time: self.time, folder: self.folder }
     }
 
+    /// As a process that was killed leaves it: the files as they are at this instant, opened elsewhere.
+    pub(crate) fn killed(self) -> Bench {
+        let folder = TempDir::new().expect("a temporary folder");
+        for name in ["sodu.db", "sodu.db-wal"] {
+            std::fs::copy(self.folder.path().join(name), folder.path().join(name)).expect("a copy");
+        }
+        let store = Store::open(options(folder.path().join("sodu.db"), &self.time)).expect("the store again");
+        Bench { store, time: self.time, folder }
+    }
+
     /// The same with a clock that goes on by a microsecond whenever somebody looks at it.
     pub(crate) fn with_a_clock_that_runs(self) -> Bench {
         self.store.close();
@@ -175,6 +185,7 @@ pub(crate) fn options(path: PathBuf, time: &Arc<AtomicI64>) -> Options {
         queue_len_max: 10_000,
         refusal_days: 30,
         refusals_per_second: 1_000,
+        alert_targets: vec!["ops".into()],
     }
 }
 

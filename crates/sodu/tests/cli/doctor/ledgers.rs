@@ -60,6 +60,7 @@ fn a_clock_behind_the_ledger_is_a_problem() {
         queue_len_max: 10,
         refusal_days: 30,
         refusals_per_second: 10,
+        alert_targets: Vec::new(),
     };
     let store = Store::open(options).expect("a ledger");
     let account = NewAccount {
