@@ -126,9 +126,7 @@ impl Config {
         let environment: Vec<(String, String)> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let named = environment.iter().find(|(name, value)| name == sources::FILE_VARIABLE && !value.is_empty());
-        let default = Some(PathBuf::from(DEFAULT_FILE)).filter(|default| default.exists());
-        let path = file.map(Path::to_owned).or(named.map(|(_, value)| value.into())).or(default);
+        let path = file_of(file);
         let text = path.as_deref().map(sources::text).transpose()?;
         Config::from_sources(path.as_deref().zip(text.as_deref()), environment, flags)
     }
@@ -183,6 +181,13 @@ impl Default for Config {
             alerts: Alerts::default(),
         }
     }
+}
+
+/// The file that settings are read from: the `named` one, that of `SODU_CONFIG`, or [`DEFAULT_FILE`] where that exists.
+pub fn file_of(named: Option<&Path>) -> Option<PathBuf> {
+    let variable = std::env::var(sources::FILE_VARIABLE).ok().filter(|value| !value.is_empty());
+    let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|default| default.exists());
+    named.map(Path::to_owned).or_else(|| variable.map(PathBuf::from)).or_else(default)
 }
 
 /// The database that is used when none is named: `sodu/sodu.db` in the user's own data folder (XDG Base Directory

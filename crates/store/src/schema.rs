@@ -43,7 +43,7 @@ pub(crate) fn create_file(path: &Path) -> Result<(), OpenError> {
 
 /// The writer's connection: every commit is on disk before it returns.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = open(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     migrate(&connection)?;
     let configure = || -> rusqlite::Result<()> {
         connection.pragma_update(None, "journal_mode", "wal")?;
@@ -98,18 +98,30 @@ pub(crate) fn lengthen_log(log: &Path) -> io::Result<()> {
 
 /// A connection that can only read.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = open(path, path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     check_kind(&connection, path)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }
 
-fn open(path: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
+/// The same, where SQLite is to take the file under the URI `name` and as that says.
+pub(crate) fn open_reader_as(path: &Path, name: &Path) -> Result<Connection, OpenError> {
+    let connection = open(path, name, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
+    check_kind(&connection, path)?;
+    Ok(connection)
+}
+
+/// The schema that a database has, and the one that this build writes.
+pub(crate) fn versions(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+    Ok((pragma(connection, "user_version")?, VERSION))
+}
+
+fn open(path: &Path, name: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
     if !path.exists() {
         return Err(OpenError::Missing);
     }
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| sqlite(path, &error))?;
+    let connection = Connection::open_with_flags(name, flags).map_err(|error| sqlite(path, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| sqlite(path, &error))?;
     Ok(connection)
 }

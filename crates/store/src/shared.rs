@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
@@ -41,6 +41,10 @@ pub(crate) struct Shared {
     pub(crate) commands: AtomicU64,
     pub(crate) commit_us: AtomicU64,
     pub(crate) commit_failures: AtomicU64,
+    /// When the store was opened.
+    pub(crate) opened: Instant,
+    /// How long after that the writer last came round, in milliseconds.
+    pub(crate) writer_came_ms: AtomicU64,
     /// The operator's own targets, by name: each alert is to be delivered to them too.
     pub(crate) alert_targets: Vec<String>,
     /// Woken by each commit that wrote something to deliver.
@@ -55,6 +59,15 @@ impl Shared {
         tracing::error!(why, "the store is broken");
         self.writable.store(false, Ordering::Release);
         self.broken.send_replace(Some(why.to_owned()));
+    }
+
+    /// The writer is about to look for work.
+    pub(crate) fn writer_comes(&self) {
+        self.writer_came_ms.store(self.open_ms(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn open_ms(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn count_commit(&self, commands: usize, took: Duration) {

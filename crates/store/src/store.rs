@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use ledger::{AccountId, Entry, Hold, Time};
 use rusqlite::Connection;
@@ -103,6 +104,8 @@ impl Store {
             commands: AtomicU64::new(0),
             commit_us: AtomicU64::new(0),
             commit_failures: AtomicU64::new(0),
+            opened: Instant::now(),
+            writer_came_ms: AtomicU64::new(0),
             alert_targets: options.alert_targets,
             alerts_written: Notify::new(),
             broken: watch::Sender::new(None),
@@ -115,7 +118,7 @@ impl Store {
         let (for_writer, for_guard) = (Arc::clone(&desk), Arc::clone(&shared));
         let spawned = std::thread::Builder::new().name("writer".into()).spawn(move || {
             let guard = PanicGuard(&for_guard);
-            writer::run(&for_writer, &waiting);
+            writer::run(&for_writer, &waiting, &for_guard);
             drop(guard);
         });
         let writer = spawned.map_err(|error| OpenError::Io(format!("cannot start the writer: {error}")))?;
@@ -202,6 +205,15 @@ impl Store {
             commit_us: shared.commit_us.load(Ordering::Relaxed),
             commit_failures: shared.commit_failures.load(Ordering::Relaxed),
         }
+    }
+
+    /// For how long the writer has been at one thing; it comes round every second, also where nothing is to be done.
+    ///
+    /// `None` while it gets the database back, as on a full disk, which lasts as long as that does.
+    pub fn writer_busy(&self) -> Option<Duration> {
+        let shared = self.shared();
+        let busy_ms = shared.open_ms().saturating_sub(shared.writer_came_ms.load(Ordering::Relaxed));
+        shared.writable.load(Ordering::Acquire).then_some(Duration::from_millis(busy_ms))
     }
 
     /// Resolves when nothing can ever be written again, with the reason: the process must stop.

@@ -69,12 +69,13 @@ enum Trouble {
 pub(crate) type Desk = Mutex<Option<Writer>>;
 
 /// Works at the desk until the queue is closed and empty, or the store is broken; takes the writer away at the end.
-pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>) {
+pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>, shared: &Shared) {
     let mut last_tick = Instant::now();
     if !recovered(desk, queue) {
         return;
     }
     loop {
+        shared.writer_comes();
         let first = match queue.recv_timeout(TICK) {
             Ok(first) => Some(first),
             Err(RecvTimeoutError::Timeout) => None,
@@ -279,6 +280,7 @@ impl Writer {
             match self.reopen() {
                 Ok(()) => {
                     tracing::info!("the database is back; movements are taken again");
+                    self.shared.writer_comes();
                     self.shared.writable.store(true, Ordering::Release);
                     return true;
                 }

@@ -13,6 +13,7 @@ mod chores;
 mod currency;
 mod deliveries;
 mod demo;
+mod doctor;
 mod export;
 mod failure;
 mod hold;
@@ -147,6 +148,7 @@ enum Command {
     Verify(chores::Verify),
     Backup(chores::Backup),
     Restore(chores::Restore),
+    Doctor(doctor::Doctor),
     /// Print the commented default configuration
     #[command(after_help = "Example:\n  sodu config > sodu.toml && sodu serve --config sodu.toml")]
     Config,
@@ -195,6 +197,7 @@ impl Command {
             Command::Verify(verify) => verify.run(global),
             Command::Backup(backup) => backup.run(global),
             Command::Restore(restore) => restore.run(global),
+            Command::Doctor(doctor) => doctor.run(global),
             Command::Config => program::print(config::DEFAULT_TEXT),
             Command::Completions { shell } => program::completions::<Cli>(shell),
         }

@@ -53,6 +53,20 @@ impl Command {
         if status.success() { Ok(()) } else { Err(Undelivered::try_again(self.failed(status, &said))) }
     }
 
+    /// Whether there is such a program that this user may run, as the system would look for it.
+    #[cfg(feature = "server")]
+    pub(super) fn found(&self) -> Result<(), Undelivered> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::env::split_paths(&path).map(|folder| folder.join(&self.program));
+        let named = self.program.contains('/').then(|| (&self.program).into());
+        let is_program =
+            |file: &std::path::PathBuf| file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok();
+        match named.map_or_else(|| folders.into_iter().find(is_program), |named| Some(named).filter(is_program)) {
+            Some(_) => Ok(()),
+            None => Err(self.not_started(&io::ErrorKind::NotFound.into())),
+        }
+    }
+
     fn start(&self, message: &Message) -> io::Result<Child> {
         // The environment takes no zero bytes.
         let word = |text: &str| text.replace('\0', "");

@@ -73,7 +73,7 @@ pub struct Courier {
 }
 
 /// A target that can be sent to.
-enum Ready {
+pub(super) enum Ready {
     Webhook(Webhook),
     Slack(Slack),
     Telegram(Telegram),
@@ -124,7 +124,7 @@ impl Courier {
         }
     }
 
-    fn ready(&self, target: &Target) -> Result<Ready, Undelivered> {
+    pub(super) fn ready(&self, target: &Target) -> Result<Ready, Undelivered> {
         match target {
             Target::Webhook { url, secrets } => {
                 let secrets =

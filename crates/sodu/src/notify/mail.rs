@@ -76,6 +76,14 @@ impl Mail {
         Ok(())
     }
 
+    /// Connects as for a mail, and says goodbye without one.
+    #[cfg(feature = "server")]
+    pub(super) async fn greeted(&self, courier: &Courier) -> Result<(), Undelivered> {
+        let mut connection = self.connect(courier).await?;
+        let _ = timeout(GOODBYE, connection.quit()).await;
+        Ok(())
+    }
+
     /// The mail as it goes out.
     fn written(&self, message: &Message) -> Result<lettre::Message, Undelivered> {
         // The form of dates ends with the year 9999, and its writer panics beyond.

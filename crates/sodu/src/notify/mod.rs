@@ -9,6 +9,8 @@ mod courier;
 mod hidden;
 mod http;
 mod mail;
+#[cfg(feature = "server")]
+mod probe;
 mod reach;
 mod target;
 pub mod texts;
@@ -21,6 +23,8 @@ use serde_json::Value;
 
 pub use courier::{Courier, Reach, Settings};
 pub use hidden::Hidden;
+#[cfg(feature = "server")]
+pub use probe::Reached;
 pub use target::{BadTarget, Target};
 
 /// What is to be told, whole: each kind of target takes from it what it can carry.

@@ -126,9 +126,14 @@ impl Server {
     }
 
     /// Ends it as Ctrl-C does.
-    pub(crate) fn interrupt(mut self) -> ExitStatus {
+    pub(crate) fn interrupt(self) -> ExitStatus {
+        self.end(Signal::INT)
+    }
+
+    /// Ends it by that signal.
+    pub(crate) fn end(mut self, signal: Signal) -> ExitStatus {
         let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::INT).expect("it runs");
+        kill_process(pid, signal).expect("it runs");
         let status = self.child.wait().expect("it ends");
         let mut rest = String::new();
         self.out.read_line(&mut rest).expect("the end");

@@ -10,6 +10,8 @@ mod commands;
 mod common;
 mod mail_server;
 mod mails;
+#[cfg(feature = "server")]
+mod probes;
 mod reach;
 mod receiver;
 mod targets;

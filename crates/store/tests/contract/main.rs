@@ -10,6 +10,7 @@ mod crossings;
 mod disk;
 #[path = "../../../ledger/tests/rules/draw.rs"]
 mod draw;
+mod examine;
 mod holds;
 mod model;
 mod movements;
