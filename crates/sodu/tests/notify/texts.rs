@@ -38,7 +38,10 @@ fn occasions() -> Vec<Facts> {
         on_credit(Event::Empty),
         facts("36693", Event::Reminder { since_unix_s: BEFORE }),
         on_credit(Event::Reminder { since_unix_s: BEFORE }),
-        facts("1536693", Event::Recovered { since_unix_s: BEFORE }),
+        Facts {
+            pace: Some(Pace { per_hour: vnd("5200.5"), measured_s: 6 * 3_600, lasts_s: 1_063_800 }),
+            ..facts("1536693", Event::Recovered { since_unix_s: BEFORE })
+        },
         facts("0", Event::Unreadable { since_unix_s: AT, count: 1, reason: reason.clone(), last: None }),
         facts("0", Event::Unreadable { since_unix_s: BEFORE, count: 1_200, reason, last }),
         facts("36693", Event::Readable { since_unix_s: BEFORE }),
@@ -48,7 +51,7 @@ fn occasions() -> Vec<Facts> {
         facts("36693", Event::AccountLocked { by: by(), reason: Some("invoice 2041 is overdue.".to_owned()) }),
         facts("36693", Event::KeyIssued { key: "40D5…".to_owned(), by: by() }),
         facts("36693", Event::KeyRevoked { key: "40D5…".to_owned(), by: by() }),
-        facts("31693", Event::Adjusted { amount: vnd("-5000"), by: by(), reason: "charged twice\nby hand".to_owned() }),
+        facts("31693", Event::Adjusted { amount: vnd("-5000"), by: by(), reason: "top-up entered\ntwice".to_owned() }),
         facts("41693", Event::Adjusted { amount: vnd("5000"), by: by(), reason: "invoice 2041".to_owned() }),
     ]
 }
@@ -77,9 +80,9 @@ fn alerts_in_vietnamese() {
 fn what_is_not_known_is_not_said() {
     let bare =
         Facts { left: None, pace: None, ..facts("0", Event::AccountLocked { by: "anna".to_owned(), reason: None }) };
-    let english = "Account Công ty ABC (9999) was locked by anna at 14:03 on 29 July 2026.\n\
-                   Nothing can be charged to it until it is unlocked, so messages do not go out.\n\
-                   What to do: ask whoever runs the account to unlock it.\n\
+    let english = "Messaging account Công ty ABC (9999) was locked by the user anna at 14:03 on 29 July 2026.\n\
+                   Nothing can be charged to it until it is unlocked, so messages do not go out, one-time passwords included.\n\
+                   What to do: settle this with your messaging provider, who can unlock it.\n\
                    Times are in the zone Asia/Ho_Chi_Minh.";
     assert_eq!(words(Language::English, &bare).text, english);
     let low = Event::Low(Threshold::Money(vnd("50000")));

@@ -3,7 +3,8 @@
 use super::figures::Teller;
 use super::{Event, Money, Threshold, Words};
 
-const TOP_UP: &str = "What to do: top up before it is used up. Then messages stop, one-time passwords included.";
+const TOP_UP: &str =
+    "What to do: top up before the credit runs out. When it has run out, messages stop, one-time passwords included.";
 const TOP_UP_NOW: &str = "What to do: top up now. Until then messages may not go out, one-time passwords included.";
 
 pub(super) fn words(tell: &Teller<'_>) -> Words {
@@ -25,7 +26,7 @@ pub(super) fn words(tell: &Teller<'_>) -> Words {
         Event::AccountLocked { by, reason } => locked(tell, by, reason.as_deref()),
         Event::KeyIssued { key, by } => key_issued(tell, key, by),
         Event::KeyRevoked { key, by } => key_revoked(tell, key, by),
-        Event::Adjusted { amount, by, reason } => adjusted(tell, &tell.signed(amount), by, reason),
+        Event::Adjusted { amount, by, reason } => adjusted(tell, amount, by, reason),
     }
 }
 
@@ -35,14 +36,14 @@ fn low(tell: &Teller<'_>, threshold: &Threshold) -> Words {
         Threshold::Money(level) => format!("less than the warning level of {}", tell.sum(level)),
         Threshold::Lasts(seconds) => format!("not enough for {} (the warning level)", tell.length(*seconds)),
         Threshold::Percent { percent, of } => {
-            format!("less than the warning level of {percent}% of the last top-up, which was {}", tell.sum(of))
+            format!("less than {percent}% of the last top-up of {} (the warning level)", tell.sum(of))
         }
     };
     told(
         tell,
-        format!("Low credit: {account} has {left} left{}", for_about(tell)),
+        format!("Messaging credit low: {account} has {left} left{}", for_about(tell)),
         &[
-            &format!("Account {account} has {left} left, {level}."),
+            &format!("Messaging account {account} has {left} left, {level}."),
             &spendable(tell),
             &lasts(tell),
             &format!("It has been so since {}.", tell.now()),
@@ -55,9 +56,9 @@ fn empty(tell: &Teller<'_>) -> Words {
     let (account, left) = (&tell.facts.account, left(tell));
     told(
         tell,
-        format!("No credit left: the balance of {account} is {left}"),
+        format!("No messaging credit left: the balance of {account} is {left}"),
         &[
-            &format!("Account {account} has no credit left: its balance is {left}."),
+            &format!("Messaging account {account} has no credit left: its balance is {left}."),
             &spendable(tell),
             &used(tell),
             &format!("It has been so since {}.", tell.now()),
@@ -70,12 +71,12 @@ fn reminder(tell: &Teller<'_>, since: &str) -> Words {
     let (account, left) = (&tell.facts.account, left(tell));
     let first = format!("The first warning was at {since}.");
     if tell.facts.is_empty() {
-        let title = format!("Reminder: no credit left, the balance of {account} is {left}");
-        let state = format!("Account {account} still has no credit: its balance is {left}.");
+        let title = format!("Reminder: no messaging credit left, the balance of {account} is {left}");
+        let state = format!("Messaging account {account} still has no credit: its balance is {left}.");
         return told(tell, title, &[&state, &spendable(tell), &used(tell), &first, TOP_UP_NOW]);
     }
-    let title = format!("Reminder: low credit, {account} has {left} left{}", for_about(tell));
-    let state = format!("Account {account} is still low: it has {left} left.");
+    let title = format!("Reminder: messaging credit low, {account} has {left} left{}", for_about(tell));
+    let state = format!("Messaging account {account} is still low: it has {left} left.");
     told(tell, title, &[&state, &spendable(tell), &lasts(tell), &first, TOP_UP])
 }
 
@@ -85,7 +86,7 @@ fn recovered(tell: &Teller<'_>, since: &str) -> Words {
         tell,
         format!("Topped up: {account} has {left} now"),
         &[
-            &format!("Account {account} has {left} now and is no longer low."),
+            &format!("Messaging account {account} has {left} now and is no longer low."),
             &lasts(tell),
             &format!("It had been low since {since}."),
             "Nothing needs to be done.",
@@ -96,11 +97,11 @@ fn recovered(tell: &Teller<'_>, since: &str) -> Words {
 fn unreadable(tell: &Teller<'_>, since: &str, count: u64, reason: &str, last: Option<&(Money, i64)>) -> Words {
     let account = &tell.facts.account;
     let what = if count == 1 {
-        format!("The balance of account {account} could not be read at {since}.")
+        format!("The balance of messaging account {account} could not be read at {since}.")
     } else {
         let count = tell.whole(count);
         format!(
-            "The balance of account {account} has not been readable since {since}; {count} attempts in a row failed."
+            "The balance of messaging account {account} has not been readable since {since}; {count} attempts in a row failed."
         )
     };
     let last = last.map_or_else(String::new, |(left, at_unix_s)| {
@@ -111,10 +112,11 @@ fn unreadable(tell: &Teller<'_>, since: &str, count: u64, reason: &str, last: Op
         format!("Balance unknown: that of {account} cannot be read"),
         &[
             &what,
-            "This does not mean that it is zero: nobody knows what is left.",
+            "This does not mean that it is zero: it is not known what is left.",
             &last,
             &tell.quoted("Why it fails", reason),
-            "What to do: mend that, and look at the balance yourself meanwhile. No warning can come while it cannot be read.",
+            "What to do: pass this on to your technical staff, and look at the balance yourself meanwhile.",
+            "No warning comes until it can be read again, not even when the credit runs out.",
         ],
     )
 }
@@ -125,10 +127,10 @@ fn readable(tell: &Teller<'_>, since: &str) -> Words {
         tell,
         format!("Balance known again: {account} has {left} left"),
         &[
-            &format!("The balance of account {account} can be read again. It has {left} left."),
+            &format!("The balance of messaging account {account} can be read again. It has {left} left."),
             &lasts(tell),
             &format!("It could not be read from {since} on."),
-            "Nothing needs to be done.",
+            "Warnings come again from now on.",
         ],
     )
 }
@@ -136,16 +138,18 @@ fn readable(tell: &Teller<'_>, since: &str) -> Words {
 fn refused(tell: &Teller<'_>, amount: &str, count: u64, since: &str) -> Words {
     let account = &tell.facts.account;
     let what = if count == 1 {
-        format!("A charge of {amount} to account {account} was refused at {since}: there is not enough credit.")
+        format!(
+            "A charge of {amount} to messaging account {account} was refused at {since}: there is not enough credit."
+        )
     } else {
         let count = tell.whole(count);
         format!(
-            "{count} charges to account {account} have been refused since {since}, the first of them of {amount}: there is not \
+            "{count} charges to messaging account {account} have been refused since {since}, the first of them of {amount}: there is not \
              enough credit."
         )
     };
     let can_spend = tell.facts.spendable.as_ref().or(tell.facts.left.as_ref());
-    let can_spend = can_spend.map_or_else(String::new, |sum| format!("{} can be spent.", tell.sum(sum)));
+    let can_spend = can_spend.map_or_else(String::new, |sum| format!("Only {} can still be spent.", tell.sum(sum)));
     let title = format!("Charges refused: {account} has too little credit");
     told(tell, title, &[&what, &can_spend, &used(tell), TOP_UP_NOW])
 }
@@ -157,11 +161,12 @@ fn hold_expired(tell: &Teller<'_>, hold: u64, released: &str, made: &str) -> Wor
         format!("Hold ended: {released} of {account} can be spent again"),
         &[
             &format!(
-                "{released} of account {account} was set aside at {made} (hold {hold}) and not used until {now}, when the hold \
-                     ended. It can be spent again."
+                "{released} of messaging account {account} was set aside at {made} (hold {hold}). It was not used in time: the hold \
+                 ended at {now}, and the sum can be spent again."
             ),
             &remaining(tell),
-            "What to do: if the messages that it was meant for have gone out, charge them now; they are not paid for.",
+            "What to do: there is nothing to pay. Technical staff: if the messages that it was meant for have gone out, charge them \
+             now; they have not been charged.",
         ],
     )
 }
@@ -172,11 +177,11 @@ fn locked(tell: &Teller<'_>, by: &str, reason: Option<&str>) -> Words {
         tell,
         format!("Account locked: {account}"),
         &[
-            &format!("Account {account} was locked by {by} at {now}."),
+            &format!("Messaging account {account} was locked by the user {by} at {now}."),
             &reason.map_or_else(String::new, |reason| tell.quoted("Reason", reason)),
             &remaining(tell),
-            "Nothing can be charged to it until it is unlocked, so messages do not go out.",
-            "What to do: ask whoever runs the account to unlock it.",
+            "Nothing can be charged to it until it is unlocked, so messages do not go out, one-time passwords included.",
+            "What to do: settle this with your messaging provider, who can unlock it.",
         ],
     )
 }
@@ -187,9 +192,10 @@ fn key_issued(tell: &Teller<'_>, key: &str, by: &str) -> Words {
         tell,
         format!("New API key: {account}"),
         &[
-            &format!("A new API key ({key}) for account {account} was made by {by} at {now}."),
+            &format!("A new API key ({key}) for messaging account {account} was made by the user {by} at {now}."),
             "Whoever has it and its secret can use the account.",
-            "What to do: if you did not expect this, have the key revoked at once.",
+            "What to do: ask your technical staff. If nobody there asked for this key, have your messaging provider revoke it at \
+             once.",
         ],
     )
 }
@@ -200,23 +206,24 @@ fn key_revoked(tell: &Teller<'_>, key: &str, by: &str) -> Words {
         tell,
         format!("API key revoked: {account}"),
         &[
-            &format!("The API key {key} of account {account} was revoked by {by} at {now}."),
+            &format!("The API key {key} of messaging account {account} was revoked by the user {by} at {now}."),
             "Programs that still use it are turned away (error code 101).",
-            "What to do: give them another key.",
+            "What to do: pass this on to your technical staff; those programs need another key.",
         ],
     )
 }
 
-fn adjusted(tell: &Teller<'_>, amount: &str, by: &str, reason: &str) -> Words {
-    let (account, now) = (&tell.facts.account, tell.now());
+fn adjusted(tell: &Teller<'_>, amount: &Money, by: &str, reason: &str) -> Words {
+    let (account, now, sum) = (&tell.facts.account, tell.now(), tell.size(amount));
+    let how = if amount.amount.is_negative() { "lowered" } else { "raised" };
     told(
         tell,
-        format!("Balance corrected by {amount}: {account}"),
+        format!("Balance {how} by {sum}: {account}"),
         &[
-            &format!("{by} corrected the balance of account {account} by {amount} at {now}."),
+            &format!("The user {by} {how} the balance of messaging account {account} by {sum} at {now}."),
             &tell.quoted("Reason", reason),
             &remaining(tell),
-            "What to do: if this is not right, ask whoever runs the account.",
+            "What to do: if this is not right, ask your messaging provider.",
         ],
     )
 }
@@ -259,7 +266,8 @@ fn used(tell: &Teller<'_>) -> String {
 
 fn spendable(tell: &Teller<'_>) -> String {
     let spendable = tell.facts.spendable.as_ref();
-    spendable.map_or_else(String::new, |sum| format!("With its credit limit, {} can be spent.", tell.sum(sum)))
+    spendable
+        .map_or_else(String::new, |sum| format!("Within its credit limit, only {} can still be spent.", tell.sum(sum)))
 }
 
 fn remaining(tell: &Teller<'_>) -> String {

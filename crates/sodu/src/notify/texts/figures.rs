@@ -27,10 +27,9 @@ impl Teller<'_> {
         }
     }
 
-    /// A sum that is added or taken away, always with its sign.
-    pub(super) fn signed(&self, sum: &Money) -> String {
-        let sign = if sum.amount.is_negative() { "" } else { "+" };
-        format!("{sign}{}", self.sum(sum))
+    /// A sum without its sign, which words tell.
+    pub(super) fn size(&self, sum: &Money) -> String {
+        self.sum(sum).trim_start_matches('-').to_owned()
     }
 
     /// A whole number.

@@ -27,7 +27,7 @@ pub(super) fn words(tell: &Teller<'_>) -> Words {
         Event::AccountLocked { by, reason } => locked(tell, by, reason.as_deref()),
         Event::KeyIssued { key, by } => key_issued(tell, key, by),
         Event::KeyRevoked { key, by } => key_revoked(tell, key, by),
-        Event::Adjusted { amount, by, reason } => adjusted(tell, &tell.signed(amount), by, reason),
+        Event::Adjusted { amount, by, reason } => adjusted(tell, amount, by, reason),
     }
 }
 
@@ -37,14 +37,14 @@ fn low(tell: &Teller<'_>, threshold: &Threshold) -> Words {
         Threshold::Money(level) => format!("dưới mức cảnh báo {}", tell.sum(level)),
         Threshold::Lasts(seconds) => format!("không đủ dùng trong {} (mức cảnh báo)", tell.length(*seconds)),
         Threshold::Percent { percent, of } => {
-            format!("dưới mức cảnh báo {percent}% của lần nạp gần nhất, là {}", tell.sum(of))
+            format!("dưới {percent}% của lần nạp gần nhất là {} (mức cảnh báo)", tell.sum(of))
         }
     };
     told(
         tell,
-        format!("Sắp hết tiền: {account} còn {left}{}", for_about(tell)),
+        format!("Tài khoản tin nhắn sắp hết tiền: {account} còn {left}{}", for_about(tell)),
         &[
-            &format!("Tài khoản {account} còn {left}, {level}."),
+            &format!("Tài khoản tin nhắn {account} còn {left}, {level}."),
             &spendable(tell),
             &lasts(tell),
             &format!("Tình trạng này bắt đầu từ {}.", tell.now()),
@@ -54,12 +54,12 @@ fn low(tell: &Teller<'_>, threshold: &Threshold) -> Words {
 }
 
 fn empty(tell: &Teller<'_>) -> Words {
-    let (account, left) = (&tell.facts.account, left(tell));
+    let (account, balance) = (&tell.facts.account, balance(tell));
     told(
         tell,
-        format!("Hết tiền: số dư của {account} là {left}"),
+        format!("Tài khoản tin nhắn hết tiền: {account}, {balance}"),
         &[
-            &format!("Tài khoản {account} đã hết tiền: số dư là {left}."),
+            &format!("Tài khoản tin nhắn {account} đã hết tiền: {balance}."),
             &spendable(tell),
             &used(tell),
             &format!("Tình trạng này bắt đầu từ {}.", tell.now()),
@@ -72,12 +72,13 @@ fn reminder(tell: &Teller<'_>, since: &str) -> Words {
     let (account, left) = (&tell.facts.account, left(tell));
     let first = format!("Cảnh báo đầu tiên được gửi lúc {since}.");
     if tell.facts.is_empty() {
-        let title = format!("Nhắc lại: hết tiền, số dư của {account} là {left}");
-        let state = format!("Tài khoản {account} vẫn hết tiền: số dư là {left}.");
+        let balance = balance(tell);
+        let title = format!("Nhắc lại: tài khoản tin nhắn hết tiền, {account}, {balance}");
+        let state = format!("Tài khoản tin nhắn {account} vẫn chưa có tiền: {balance}.");
         return told(tell, title, &[&state, &spendable(tell), &used(tell), &first, TOP_UP_NOW]);
     }
-    let title = format!("Nhắc lại: sắp hết tiền, {account} còn {left}{}", for_about(tell));
-    let state = format!("Tài khoản {account} vẫn ở mức thấp: còn {left}.");
+    let title = format!("Nhắc lại: tài khoản tin nhắn sắp hết tiền, {account} còn {left}{}", for_about(tell));
+    let state = format!("Tài khoản tin nhắn {account} vẫn ở mức thấp: còn {left}.");
     told(tell, title, &[&state, &spendable(tell), &lasts(tell), &first, TOP_UP])
 }
 
@@ -87,10 +88,10 @@ fn recovered(tell: &Teller<'_>, since: &str) -> Words {
         tell,
         format!("Đã nạp tiền: {account} hiện có {left}"),
         &[
-            &format!("Tài khoản {account} hiện có {left} và không còn ở mức thấp."),
+            &format!("Tài khoản tin nhắn {account} hiện có {left} và không còn ở mức thấp."),
             &lasts(tell),
             &format!("Trước đó, tài khoản ở mức thấp từ {since}."),
-            "Bạn không cần làm gì thêm.",
+            "Quý khách không cần làm gì thêm.",
         ],
     )
 }
@@ -98,10 +99,10 @@ fn recovered(tell: &Teller<'_>, since: &str) -> Words {
 fn unreadable(tell: &Teller<'_>, since: &str, count: u64, reason: &str, last: Option<&(Money, i64)>) -> Words {
     let account = &tell.facts.account;
     let what = if count == 1 {
-        format!("Lúc {since}, không đọc được số dư của tài khoản {account}.")
+        format!("Lúc {since}, không đọc được số dư của tài khoản tin nhắn {account}.")
     } else {
         let count = tell.whole(count);
-        format!("Từ {since}, đã {count} lần liên tiếp không đọc được số dư của tài khoản {account}.")
+        format!("Từ {since}, đã {count} lần liên tiếp không đọc được số dư của tài khoản tin nhắn {account}.")
     };
     let last = last.map_or_else(String::new, |(left, at_unix_s)| {
         format!("Lần gần nhất đọc được, lúc {}, tài khoản còn {}.", tell.time(*at_unix_s), tell.sum(left))
@@ -114,7 +115,8 @@ fn unreadable(tell: &Teller<'_>, since: &str, count: u64, reason: &str, last: Op
             "Điều này không có nghĩa là số dư bằng không: hiện chưa biết còn bao nhiêu.",
             &last,
             &tell.quoted("Nguyên nhân", reason),
-            "Việc cần làm: hãy khắc phục nguyên nhân trên và tự kiểm tra số dư. Khi chưa đọc được thì không có cảnh báo nào.",
+            "Việc cần làm: hãy chuyển thư này cho bộ phận kỹ thuật, và trong lúc đó tự kiểm tra số dư.",
+            "Cho đến khi đọc lại được, hệ thống không thể cảnh báo, kể cả khi tài khoản hết tiền.",
         ],
     )
 }
@@ -125,10 +127,10 @@ fn readable(tell: &Teller<'_>, since: &str) -> Words {
         tell,
         format!("Đã đọc lại được số dư: {account} còn {left}"),
         &[
-            &format!("Đã đọc lại được số dư của tài khoản {account}: còn {left}."),
+            &format!("Đã đọc lại được số dư của tài khoản tin nhắn {account}: còn {left}."),
             &lasts(tell),
             &format!("Trước đó, không đọc được số dư từ {since}."),
-            "Bạn không cần làm gì thêm.",
+            "Từ giờ cảnh báo hoạt động trở lại.",
         ],
     )
 }
@@ -136,16 +138,17 @@ fn readable(tell: &Teller<'_>, since: &str) -> Words {
 fn refused(tell: &Teller<'_>, amount: &str, count: u64, since: &str) -> Words {
     let account = &tell.facts.account;
     let what = if count == 1 {
-        format!("Lúc {since}, một lần trừ {amount} của tài khoản {account} bị từ chối vì không đủ tiền.")
+        format!("Lúc {since}, một khoản trừ {amount} vào tài khoản tin nhắn {account} bị từ chối vì không đủ số dư.")
     } else {
         let count = tell.whole(count);
         format!(
-            "Từ {since}, đã có {count} lần trừ tiền của tài khoản {account} bị từ chối vì không đủ tiền; lần đầu là {amount}."
+            "Từ {since}, đã có {count} khoản trừ vào tài khoản tin nhắn {account} bị từ chối vì không đủ số dư; khoản đầu tiên là \
+             {amount}."
         )
     };
     let can_spend = tell.facts.spendable.as_ref().or(tell.facts.left.as_ref());
-    let can_spend = can_spend.map_or_else(String::new, |sum| format!("Tài khoản chỉ còn dùng được {}.", tell.sum(sum)));
-    let title = format!("Không đủ tiền để trừ: {account}");
+    let can_spend = can_spend.map_or_else(String::new, |sum| format!("Số dư khả dụng chỉ còn {}.", tell.sum(sum)));
+    let title = format!("Không trừ được tiền vì không đủ số dư: {account}");
     told(tell, title, &[&what, &can_spend, &used(tell), TOP_UP_NOW])
 }
 
@@ -153,14 +156,15 @@ fn hold_expired(tell: &Teller<'_>, hold: u64, released: &str, made: &str) -> Wor
     let (account, now) = (&tell.facts.account, tell.now());
     told(
         tell,
-        format!("Hết hạn tạm giữ: {released} của {account} dùng lại được"),
+        format!("{released} tạm giữ của {account} đã trở lại số dư khả dụng"),
         &[
             &format!(
-                "{released} của tài khoản {account} được tạm giữ lúc {made} (khoản tạm giữ số {hold}) và chưa dùng đến khi hết hạn, \
-                     lúc {now}. Số tiền này dùng lại được."
+                "{released} của tài khoản tin nhắn {account} được tạm giữ lúc {made} (khoản tạm giữ số {hold}). Đến khi hết hạn, lúc \
+                 {now}, số tiền này chưa được dùng và đã trở lại số dư khả dụng."
             ),
             &remaining(tell),
-            "Việc cần làm: nếu các tin nhắn của khoản này đã gửi, hãy trừ tiền ngay, vì chúng chưa được thanh toán.",
+            "Việc cần làm: kế toán không phải chuyển tiền. Bộ phận kỹ thuật: nếu các tin nhắn của khoản này đã gửi thì hãy trừ tiền \
+             cho chúng ngay, vì chúng chưa được trừ.",
         ],
     )
 }
@@ -171,11 +175,11 @@ fn locked(tell: &Teller<'_>, by: &str, reason: Option<&str>) -> Words {
         tell,
         format!("Tài khoản bị khóa: {account}"),
         &[
-            &format!("Tài khoản {account} bị {by} khóa lúc {now}."),
+            &format!("Tài khoản tin nhắn {account} đã bị người dùng {by} khóa lúc {now}."),
             &reason.map_or_else(String::new, |reason| tell.quoted("Lý do", reason)),
             &remaining(tell),
-            "Khi chưa mở khóa, không trừ tiền được nên tin nhắn không gửi được.",
-            "Việc cần làm: hãy đề nghị bên quản lý tài khoản mở khóa.",
+            "Khi chưa mở khóa, không trừ tiền được nên tin nhắn không gửi được, kể cả mã xác thực (OTP).",
+            "Việc cần làm: hãy giải quyết với nhà cung cấp dịch vụ tin nhắn và đề nghị họ mở khóa.",
         ],
     )
 }
@@ -184,11 +188,12 @@ fn key_issued(tell: &Teller<'_>, key: &str, by: &str) -> Words {
     let (account, now) = (&tell.facts.account, tell.now());
     told(
         tell,
-        format!("Khóa API mới: {account}"),
+        format!("API key mới: {account}"),
         &[
-            &format!("Khóa API mới ({key}) của tài khoản {account} được {by} tạo lúc {now}."),
-            "Ai có khóa này cùng mã bí mật của nó đều dùng được tài khoản.",
-            "Việc cần làm: nếu bạn không biết việc này, hãy yêu cầu thu hồi khóa ngay.",
+            &format!("API key mới ({key}) của tài khoản tin nhắn {account} do người dùng {by} tạo lúc {now}."),
+            "Ai có API key này và mã bí mật đi kèm đều dùng được tài khoản.",
+            "Việc cần làm: hãy hỏi bộ phận kỹ thuật. Nếu không ai yêu cầu API key này, hãy đề nghị nhà cung cấp dịch vụ tin nhắn \
+             thu hồi ngay.",
         ],
     )
 }
@@ -197,25 +202,28 @@ fn key_revoked(tell: &Teller<'_>, key: &str, by: &str) -> Words {
     let (account, now) = (&tell.facts.account, tell.now());
     told(
         tell,
-        format!("Khóa API bị thu hồi: {account}"),
+        format!("API key bị thu hồi: {account}"),
         &[
-            &format!("Khóa API {key} của tài khoản {account} bị {by} thu hồi lúc {now}."),
-            "Chương trình nào còn dùng khóa này sẽ bị từ chối (mã lỗi 101).",
-            "Việc cần làm: hãy thay khóa khác cho các chương trình đó.",
+            &format!("API key {key} của tài khoản tin nhắn {account} đã bị người dùng {by} thu hồi lúc {now}."),
+            "Chương trình nào còn dùng API key này sẽ bị từ chối (mã lỗi 101).",
+            "Việc cần làm: hãy chuyển thư này cho bộ phận kỹ thuật để thay API key khác cho các chương trình đó.",
         ],
     )
 }
 
-fn adjusted(tell: &Teller<'_>, amount: &str, by: &str, reason: &str) -> Words {
-    let (account, now) = (&tell.facts.account, tell.now());
+fn adjusted(tell: &Teller<'_>, amount: &Money, by: &str, reason: &str) -> Words {
+    let (account, now, sum) = (&tell.facts.account, tell.now(), tell.size(amount));
+    let how = if amount.amount.is_negative() { "giảm" } else { "tăng" };
     told(
         tell,
-        format!("Điều chỉnh số dư {amount}: {account}"),
+        format!("Số dư được điều chỉnh {how} {sum}: {account}"),
         &[
-            &format!("{by} đã điều chỉnh số dư của tài khoản {account} một khoản {amount} lúc {now}."),
+            &format!(
+                "Người dùng {by} đã điều chỉnh {how} {sum} trong số dư của tài khoản tin nhắn {account} lúc {now}."
+            ),
             &tell.quoted("Lý do", reason),
             &remaining(tell),
-            "Việc cần làm: nếu thấy không đúng, hãy liên hệ bên quản lý tài khoản.",
+            "Việc cần làm: nếu thấy không đúng, hãy liên hệ nhà cung cấp dịch vụ tin nhắn.",
         ],
     )
 }
@@ -227,6 +235,14 @@ fn told(tell: &Teller<'_>, title: String, lines: &[&str]) -> Words {
 
 fn left(tell: &Teller<'_>) -> String {
     tell.facts.left.as_ref().map_or_else(|| "số tiền chưa rõ".to_owned(), |left| tell.sum(left))
+}
+
+/// The balance as accountants say it, below zero too.
+fn balance(tell: &Teller<'_>) -> String {
+    match &tell.facts.left {
+        Some(left) if left.amount.is_negative() => format!("số dư âm {}", tell.size(left)),
+        Some(_) | None => format!("số dư là {}", left(tell)),
+    }
 }
 
 fn for_about(tell: &Teller<'_>) -> String {
@@ -258,8 +274,9 @@ fn used(tell: &Teller<'_>) -> String {
 
 fn spendable(tell: &Teller<'_>) -> String {
     let spendable = tell.facts.spendable.as_ref();
-    spendable
-        .map_or_else(String::new, |sum| format!("Nhờ hạn mức tín dụng, tài khoản còn dùng được {}.", tell.sum(sum)))
+    spendable.map_or_else(String::new, |sum| {
+        format!("Trong hạn mức tín dụng, tài khoản chỉ còn dùng được {}.", tell.sum(sum))
+    })
 }
 
 fn remaining(tell: &Teller<'_>) -> String {
