@@ -28,7 +28,7 @@ use configuration::Settings;
 use report::{Check, Status};
 use scene::Scene;
 
-/// Check configuration, clock, disk, permissions, certificates, database and server, and say what to do
+/// Check configuration, clock, disk, permissions, certificates, database, server and alerts, and say what to do
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -58,8 +58,7 @@ impl Doctor {
                 checks.extend(around_database(&scene, global));
                 checks.extend(certificates::check(&scene));
                 checks.extend(limits::check(&scene));
-                // The configuration names none yet.
-                checks.extend(targets::check(&[], self.send_test)?);
+                checks.extend(targets::check(&scene, self.send_test)?);
             }
             Settings::Database(config) => {
                 checks.extend(around_database(&Scene::survey(config), global));

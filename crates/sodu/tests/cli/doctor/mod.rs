@@ -4,6 +4,7 @@ mod certificates;
 mod files;
 mod ledgers;
 mod servers;
+mod targets;
 
 use std::process::{Command, Stdio};
 
