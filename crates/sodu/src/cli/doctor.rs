@@ -24,10 +24,11 @@ use clap::Args;
 use super::Global;
 use super::failure::Failure;
 use crate::config;
+use configuration::Settings;
 use report::{Check, Status};
 use scene::Scene;
 
-/// Check configuration, clock, disk, permissions, certificates, database and server, and say what to do
+/// Check configuration, clock, disk, permissions, certificates, database, server and alerts, and say what to do
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -47,31 +48,40 @@ pub(super) struct Doctor {
 
 impl Doctor {
     pub(super) fn run(self, global: &Global) -> Result<(), Failure> {
-        let (config, mut checks) = configuration::load(global);
-        let scene = config.map(Scene::survey);
-        match &scene {
-            Some(scene) => {
+        let (settings, check) = configuration::load(global);
+        let mut checks = vec![check];
+        match settings {
+            Settings::Taken(config) => {
+                let scene = Scene::survey(config);
                 checks.extend(configuration::combinations(&scene.config));
-                checks.extend(listeners::check(scene));
-                checks.extend(server::check(scene));
-                let (database, last_time) = database::check(scene);
-                checks.extend(database);
-                checks.extend(clock::check(last_time));
-                checks.extend(disk::check(scene));
-                checks.extend(permissions::check(scene, config::file_of(global.config.as_deref()).as_deref()));
-                checks.extend(certificates::check(scene));
-                checks.extend(limits::check(scene));
-                // The configuration names none yet.
-                checks.extend(targets::check(&[], self.send_test)?);
+                checks.extend(listeners::check(&scene));
+                checks.extend(around_database(&scene, global));
+                checks.extend(certificates::check(&scene));
+                checks.extend(limits::check(&scene));
+                checks.extend(targets::check(&scene, self.send_test)?);
             }
-            None => {
+            Settings::Database(config) => {
+                checks.extend(around_database(&Scene::survey(config), global));
+                checks.push(Check::skipped("everything else", "the configuration says where it lies"));
+            }
+            Settings::Unknown => {
                 checks.extend(clock::check(None));
-                let why =
-                    "the configuration says where everything lies; name the database with --database to look at that";
+                let why = "the configuration says where it lies; name the database with --database to look at that";
                 checks.push(Check::skipped("everything else", why));
             }
         }
         report::tell(&checks, global)?;
         if checks.iter().any(|check| check.status == Status::Problem) { Err(Failure::Told) } else { Ok(()) }
     }
+}
+
+/// What can be looked at where nothing is known but the database.
+fn around_database(scene: &Scene, global: &Global) -> Vec<Check> {
+    let mut checks = server::check(scene);
+    let (database, last_time) = database::check(scene);
+    checks.extend(database);
+    checks.extend(clock::check(last_time));
+    checks.extend(disk::check(scene));
+    checks.extend(permissions::check(scene, config::file_of(global.config.as_deref()).as_deref()));
+    checks
 }

@@ -32,7 +32,7 @@ impl Hidden {
     }
 
     /// The text where it is written out, and nothing where it lies elsewhere.
-    pub(super) fn written(&self) -> Option<&str> {
+    pub(crate) fn written(&self) -> Option<&str> {
         match &self.0 {
             Place::Here(text) => Some(text),
             Place::Env(_) | Place::File(_) => None,
@@ -46,6 +46,24 @@ impl Hidden {
             Place::Here(text) => text.clone(),
             Place::Env(name) => format!("env:{name}"),
             Place::File(path) => format!("file:{}", path.display()),
+        }
+    }
+
+    /// The file that it lies in, if it lies in one.
+    #[cfg(feature = "server")]
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::File(path) => Some(path),
+            Place::Here(_) | Place::Env(_) => None,
+        }
+    }
+
+    /// The variable that it lies in, where that is not set in this process.
+    #[cfg(feature = "server")]
+    pub(crate) fn unset(&self) -> Option<&str> {
+        match &self.0 {
+            Place::Env(name) => Some(name.as_str()).filter(|name| std::env::var_os(name).is_none()),
+            Place::Here(_) | Place::File(_) => None,
         }
     }
 

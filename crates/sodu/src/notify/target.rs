@@ -192,6 +192,18 @@ impl Target {
         proof.map_err(BadTarget).map(|()| self)
     }
 
+    /// Everything of it that is not shown.
+    #[cfg(feature = "server")]
+    pub(crate) fn hidden(&self) -> Vec<&Hidden> {
+        match self {
+            Target::Webhook { url, secrets } => std::iter::once(url).chain(secrets).collect(),
+            Target::Slack { url } => vec![url],
+            Target::Telegram { token, .. } => vec![token],
+            Target::Command { .. } => Vec::new(),
+            Target::Email { smtp, .. } => vec![smtp],
+        }
+    }
+
     /// The kind and the host or address, for logs, tables and metrics: `webhook hooks.example.com`.
     pub fn label(&self) -> String {
         match self {

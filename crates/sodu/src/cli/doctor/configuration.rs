@@ -8,24 +8,31 @@ use crate::config::{self, Config, Overrides};
 
 const NAME: &str = "configuration";
 
-/// The settings, if they are taken; else the defaults with the database that was named, if one was.
-pub(super) fn load(global: &Global) -> (Option<Config>, Vec<Check>) {
-    let file = config::file_of(global.config.as_deref());
-    let place = file.as_deref().map_or_else(
-        || format!("no file ({} does not exist): defaults, environment and flags", config::DEFAULT_FILE),
-        |file| format!("{} is taken", file.display()),
-    );
-    match Config::load(
-        global.config.as_deref(),
-        Overrides { database: global.database.clone(), ..Overrides::default() },
-    ) {
-        Ok(config) => (Some(config), vec![Check::ok(NAME, place)]),
+/// What is known of the settings.
+pub(super) enum Settings {
+    Taken(Config),
+    /// They are not, but the database was named; all else is the default and means nothing.
+    Database(Config),
+    Unknown,
+}
+
+/// Reads the settings as a server would.
+pub(super) fn load(global: &Global) -> (Settings, Check) {
+    let flags = Overrides { database: global.database.clone(), ..Overrides::default() };
+    match Config::load(global.config.as_deref(), flags) {
+        Ok(config) => {
+            let place = match config::file_of(global.config.as_deref()) {
+                Some(file) => format!("{} is taken", file.display()),
+                None => format!("no file ({} does not exist): defaults, environment and flags", config::DEFAULT_FILE),
+            };
+            (Settings::Taken(config), Check::ok(NAME, place))
+        }
         Err(error) => {
+            let named = global.database.as_deref().and_then(|url| DatabaseUrl::parse(url).ok());
+            let known = named.map(|database| Settings::Database(Config { database, ..Config::default() }));
             let advice =
                 "correct it; a server that runs goes on with what it read at its start, and would not start again";
-            let database = global.database.as_deref().and_then(|url| DatabaseUrl::parse(url).ok());
-            let config = database.map(|database| Config { database, ..Config::default() });
-            (config, vec![Check::problem(NAME, error.to_string(), advice)])
+            (known.unwrap_or(Settings::Unknown), Check::problem(NAME, error.to_string(), advice))
         }
     }
 }

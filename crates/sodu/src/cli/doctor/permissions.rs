@@ -2,10 +2,12 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::report::Check;
 use super::scene::{Scene, metadata, user};
+use crate::config::Alerts;
+use crate::notify::Hidden;
 
 /// What others may do by a file's mode (inode(7)).
 const OTHERS_READ: u32 = 0o004;
@@ -18,11 +20,23 @@ pub(super) fn check(scene: &Scene, configuration: Option<&Path>) -> Vec<Check> {
     let mut checks = vec![ledger(scene)];
     checks.extend(configuration.map(|file| settings(scene, file)));
     let config = &scene.config;
-    let keys: Vec<&PathBuf> = [&config.tls, &config.ops_tls].into_iter().flatten().map(|files| &files.key).collect();
+    let keys = [&config.tls, &config.ops_tls].into_iter().flatten();
+    let keys: Vec<&Path> = keys.map(|files| files.key.as_path()).collect();
     if !keys.is_empty() {
-        checks.push(private_keys(scene, &keys));
+        checks.push(shut(scene, "permissions.keys", "private key", &keys));
+    }
+    let secrets = hidden(&config.alerts);
+    let files: Vec<&Path> = secrets.iter().filter_map(|secret| secret.file()).collect();
+    if !files.is_empty() {
+        checks.push(shut(scene, "permissions.secrets", "secret", &files));
     }
     checks
+}
+
+/// Everything in the section `[alerts]` that nobody else may know.
+fn hidden(alerts: &Alerts) -> Vec<&Hidden> {
+    let of_targets = alerts.targets.iter().flat_map(|(_, target)| target.hidden());
+    of_targets.chain(&alerts.smtp).chain(&alerts.telegram).collect()
 }
 
 /// The database and what lies beside it: all of one user, and nobody else's business.
@@ -100,28 +114,34 @@ fn settings(scene: &Scene, path: &Path) -> Check {
         let finding = format!("{shown} has mode {mode:04o}: others decide what the server does");
         return Check::problem(NAME, finding, format!("`chmod go-w {shown}`"));
     }
+    let holds_secrets = hidden(&scene.config.alerts).iter().any(|secret| secret.written().is_some());
+    if mode & OTHERS_READ != 0 && holds_secrets {
+        let finding = format!("{shown} has mode {mode:04o} and secrets of [alerts] in it: everybody here reads them");
+        let advice = format!("`chmod o-r {shown}`, or move them to files of their own (\"file:/etc/sodu/…\")");
+        return Check::problem(NAME, finding, advice);
+    }
     Check::ok(NAME, format!("{shown} is written by {} alone", user(file.uid())))
 }
 
-fn private_keys(scene: &Scene, keys: &[&PathBuf]) -> Check {
-    const NAME: &str = "permissions.keys";
-    for path in keys {
+/// Files that nobody but their owner and group may read.
+fn shut(scene: &Scene, name: &'static str, what: &str, paths: &[&Path]) -> Check {
+    for path in paths {
         let shown = path.display();
         let file = match metadata(path) {
             Ok(Some(file)) => file,
             Ok(None) => {
-                return Check::skipped(NAME, format!("{shown} does not exist; see the line about its certificate"));
+                return Check::skipped(name, format!("{shown} does not exist; see the line about what uses it"));
             }
-            Err(error) => return Check::unseen(NAME, format!("{shown}: {error}"), &scene.who()),
+            Err(error) => return Check::unseen(name, format!("{shown}: {error}"), &scene.who()),
         };
         let mode = file.mode() & 0o7777;
         if mode & (GROUP_WRITE | OTHERS_WRITE | OTHERS_READ) != 0 {
             return Check::problem(
-                NAME,
-                format!("the private key {shown} has mode {mode:04o}: {}", admitted(&file)),
-                format!("`chmod 640 {shown}`; where strangers use this machine, get a new key and certificate"),
+                name,
+                format!("the {what} {shown} has mode {mode:04o}: {}", admitted(&file)),
+                format!("`chmod 640 {shown}`; where strangers use this machine, replace the {what}"),
             );
         }
     }
-    Check::ok(NAME, "no private key is open to everybody")
+    Check::ok(name, format!("no {what} is open to everybody"))
 }

@@ -1,4 +1,6 @@
 //! Where alerts go: whether each target can be reached, all at once, and with `--send-test` whether it takes a message.
+//!
+//! The operator's own targets, and what carries alerts to the contacts of accounts; contacts themselves are never written to.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,15 +8,27 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::report::Check;
+use super::scene::Scene;
 use crate::cli::failure::Failure;
 use crate::cli::session::block_on;
+use crate::config::Alerts;
 use crate::notify::{Courier, Message, Reached, Settings, Target, Undelivered};
 
 const NAME: &str = "alerts.target";
 
-/// What is said of targets by name; `send_test` sends each a message.
-pub(super) fn check(targets: &[(String, Target)], send_test: bool) -> Result<Vec<Check>, Failure> {
-    if targets.is_empty() {
+/// What is to be reached.
+#[derive(Clone)]
+struct Asked {
+    name: String,
+    target: Target,
+    /// Whether it is the operator's own, who may have a test message sent to it.
+    is_own: bool,
+}
+
+/// Reaches everything that alerts go by; `send_test` sends each of the operator's own targets a message.
+pub(super) fn check(scene: &Scene, send_test: bool) -> Result<Vec<Check>, Failure> {
+    let asked = asked(&scene.config.alerts);
+    if asked.is_empty() {
         return Ok(vec![Check::skipped(NAME, "no target of alerts is configured")]);
     }
     let courier = match Courier::new(Settings::default()) {
@@ -26,9 +40,16 @@ pub(super) fn check(targets: &[(String, Target)], send_test: bool) -> Result<Vec
     };
     block_on(async {
         let mut tasks = JoinSet::new();
-        for (index, (name, target)) in targets.iter().cloned().enumerate() {
+        for (index, asked) in asked.into_iter().enumerate() {
             let courier = courier.clone();
-            tasks.spawn(async move { (index, one(&courier, &name, &target, send_test).await) });
+            let unseen = unseen(scene, &asked);
+            tasks.spawn(async move {
+                let check = match unseen {
+                    Some(unseen) => unseen,
+                    None => one(&courier, &asked, send_test).await,
+                };
+                (index, check)
+            });
         }
         let mut checks = tasks.join_all().await;
         checks.sort_by_key(|(index, _)| *index);
@@ -36,20 +57,46 @@ pub(super) fn check(targets: &[(String, Target)], send_test: bool) -> Result<Vec
     })
 }
 
-async fn one(courier: &Courier, name: &str, target: &Target, send_test: bool) -> Check {
-    let label = format!("{name} ({target})");
-    if send_test {
+fn asked(alerts: &Alerts) -> Vec<Asked> {
+    let own = alerts.targets.iter().map(|(name, target)| (name.clone(), target.clone(), true));
+    // A mail to the sender's own address, which is never sent, and a chat that nobody has: only their servers are asked.
+    let mail = alerts.smtp.clone().zip(alerts.from.clone());
+    let mail = mail.map(|(smtp, from)| Target::Email { to: from.clone(), smtp, from });
+    let chat = alerts.telegram.clone().map(|token| Target::Telegram { token, chat: "1".to_owned(), api: None });
+    let for_contacts = [("mail to contacts", mail), ("chats with contacts", chat)];
+    let for_contacts = for_contacts.into_iter().filter_map(|(name, target)| Some((name.to_owned(), target?, false)));
+    own.chain(for_contacts).map(|(name, target, is_own)| Asked { name, target, is_own }).collect()
+}
+
+/// A target whose secret lies where only the server can read it.
+fn unseen(scene: &Scene, asked: &Asked) -> Option<Check> {
+    let Asked { name, target, .. } = asked;
+    target.hidden().into_iter().find_map(|hidden| {
+        if let Some(variable) = hidden.unset() {
+            let why = format!("{name}: the variable {variable} is not set here, whatever the server has in it");
+            return Some(Check::skipped(NAME, why));
+        }
+        let file = hidden.file().filter(|_| !scene.is_own())?;
+        let error = std::fs::File::open(file).err()?;
+        Some(Check::unseen(NAME, format!("{name}: {} cannot be read: {error}", file.display()), &scene.who()))
+    })
+}
+
+async fn one(courier: &Courier, asked: &Asked, send_test: bool) -> Check {
+    let Asked { name, target, is_own } = asked;
+    let label = if *is_own { format!("{name} ({target})") } else { name.clone() };
+    let advice = if *is_own { "; --send-test sends it a message" } else { "" };
+    if send_test && *is_own {
         return match courier.deliver(target, &test_message(name)).await {
             Ok(()) => Check::ok(NAME, format!("{label} took the test message; see that it has arrived")),
             Err(undelivered) => unreached(&label, &undelivered),
         };
     }
     match courier.probe(target).await {
-        Ok(Reached::Yes) => Check::ok(NAME, format!("{label} can be reached; --send-test sends it a message")),
-        Ok(Reached::BehindProxy) => Check::skipped(
-            NAME,
-            format!("{label} is behind the proxy of this environment; --send-test sends it a message"),
-        ),
+        Ok(Reached::Yes) => Check::ok(NAME, format!("{label} can be reached{advice}")),
+        Ok(Reached::BehindProxy) => {
+            Check::skipped(NAME, format!("{label} is behind the proxy that this environment names{advice}"))
+        }
         Err(undelivered) => unreached(&label, &undelivered),
     }
 }
@@ -69,58 +116,5 @@ fn test_message(name: &str) -> Message {
         title: "sodu: a test message".to_owned(),
         text: format!("This is a test of the target {name}, sent by `sodu doctor --send-test`. Nothing is wrong.\n"),
         event: json!({ "type": "test", "data": { "target": name } }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::net::TcpListener;
-    use std::thread;
-
-    use super::super::report::Status;
-    use super::*;
-
-    fn target(name: &str, port: u16) -> (String, Target) {
-        let written = format!("slack = 'http://127.0.0.1:{port}/secret-path'");
-        (name.to_owned(), toml::from_str(&written).expect("a target"))
-    }
-
-    fn listener() -> (TcpListener, u16) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        (listener, port)
-    }
-
-    #[test]
-    fn each_target_is_told_by_its_name_and_without_its_secret() {
-        assert_eq!(check(&[], true).expect("a list")[0].status, Status::Skipped);
-        let (_up, port) = listener();
-        let down = listener().1;
-        let checks = check(&[target("pager", port), target("chat", down)], false).expect("a list");
-        assert_eq!(checks.iter().map(|check| check.status).collect::<Vec<_>>(), [Status::Ok, Status::Problem]);
-        assert!(checks[0].finding.starts_with("pager (slack 127.0.0.1) can be reached"), "{checks:?}");
-        assert!(checks[1].finding.starts_with("chat (slack 127.0.0.1): 127.0.0.1 cannot be reached"), "{checks:?}");
-        assert!(!format!("{checks:?}").contains("secret-path"));
-    }
-
-    #[test]
-    fn a_test_message_is_sent_where_that_is_wanted() {
-        let (listener, port) = listener();
-        let receiver = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().expect("a caller");
-            let mut asked = Vec::new();
-            while !asked.ends_with(b"}") {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).expect("a request");
-                asked.push(byte[0]);
-            }
-            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").expect("it listens");
-            String::from_utf8(asked).expect("text")
-        });
-        let checks = check(&[target("pager", port)], true).expect("a list");
-        assert!(checks[0].status == Status::Ok && checks[0].finding.contains("took the test message"), "{checks:?}");
-        let asked = receiver.join().expect("a request");
-        assert!(asked.contains("a test of the target pager"), "{asked}");
     }
 }

@@ -4,6 +4,7 @@ mod certificates;
 mod files;
 mod ledgers;
 mod servers;
+mod targets;
 
 use std::process::{Command, Stdio};
 
@@ -108,7 +109,8 @@ fn where_all_is_well_it_says_so() {
 #[test]
 fn people_get_aligned_lines_with_colours_on_a_terminal_alone() {
     let sodu = Sodu::with_account();
-    std::fs::write(sodu.path("sodu.toml"), "trusted_proxies = [\"0.0.0.0/0\"]\n").expect("a file");
+    let text = "listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\ntrusted_proxies = [\"0.0.0.0/0\"]\n";
+    std::fs::write(sodu.path("sodu.toml"), text).expect("a file");
     let plain = sodu.run(&["doctor", "--config", "sodu.toml"]).expect(1).out;
     assert!(!plain.contains('\u{1b}'), "{plain}");
     let (checks, summary) = plain.rsplit_once("\n\n").expect("a summary");
@@ -158,6 +160,7 @@ fn settings_that_are_not_taken_or_let_strangers_in_are_named() {
     let report = with("listn = \"127.0.0.1:1\"\n", &["--database", &sodu.url()]);
     assert_eq!(report.problems(), ["configuration"]);
     report.find("database").is("ok", "2 rows", "");
+    report.find("everything else").is("skipped", "configuration", "");
 
     let security = |text: &str| {
         let report = Report::of(&run(sodu.command(&["doctor", "--json"]).args({
