@@ -18,6 +18,7 @@ mod fuzz_api;
 mod http;
 mod money;
 mod operator;
+mod packaging;
 mod planted;
 mod programs;
 mod random;
@@ -50,6 +51,8 @@ enum Chore {
     SyncProof(sync_proof::Arguments),
     /// Fills the disk under the server, and makes room again
     DiskFull(disk_full::Arguments),
+    /// Holds the systemd units against systemd, and a server against its unit
+    Packaging(packaging::Arguments),
     /// Runs what README.md and docs/ tell their reader to run, and compares what they show
     Readme(readme::Arguments),
     /// Sends the operator API what its OpenAPI document allows, and what it does not
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Chore::Crash(arguments) => crash::run(&arguments),
         Chore::SyncProof(arguments) => sync_proof::run(&arguments),
         Chore::DiskFull(arguments) => disk_full::run(&arguments),
+        Chore::Packaging(arguments) => packaging::run(&arguments),
         Chore::Readme(arguments) => readme::run(&arguments),
         Chore::FuzzApi(arguments) => fuzz_api::run(&arguments),
         Chore::Samples(arguments) => samples::run(&arguments),

@@ -7,9 +7,10 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use wire::{Code, Decimal, Format, Keys, NotAReply, Reply};
 
 use crate::fault::Fault;
-use crate::http::{Ask, Failed, Http, Repeat};
+use crate::http::{Ask, Http, Repeat};
 use crate::secret::Secret;
 use crate::settings::{Settings, SetupError, checked};
+use crate::transport::Failed;
 
 /// What GetBalance answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

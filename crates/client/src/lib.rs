@@ -17,6 +17,8 @@ mod http;
 pub mod operator;
 mod secret;
 mod settings;
+#[doc(hidden)]
+pub mod transport;
 
 pub use balance::{Balance, Client, Error};
 pub use fault::Fault;

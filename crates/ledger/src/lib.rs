@@ -8,6 +8,7 @@
 //! Units: every figure is an integer of minor units ([`Minor`]), every instant is microseconds since 1970 UTC ([`Time`]).
 
 mod account;
+mod alert;
 pub mod canonical;
 mod command;
 mod decide;
@@ -17,8 +18,10 @@ mod hold;
 mod money;
 mod refusal;
 mod text;
+mod usage;
 
 pub use account::{Account, Broken};
+pub use alert::{Event, Events, Level, Reached, Rules, Standing, ends_refusals};
 pub use canonical::{Content, Hash};
 pub use command::{Command, Movement, Named};
 pub use decide::{Earlier, Facts, Verdict, decide};
@@ -28,3 +31,4 @@ pub use hold::{Hold, Lifetime, Subject};
 pub use money::{Amount, AmountError, Currency, CurrencyError, Decimal, Minor};
 pub use refusal::{Fact, Refusal};
 pub use text::{AccountId, Actor, Key, Metadata, Reason, Reference, TextError, Time};
+pub use usage::{Runway, Usage};

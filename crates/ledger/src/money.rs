@@ -16,6 +16,12 @@ impl Minor {
     /// No money at all; a balance like any other.
     pub const ZERO: Minor = Minor(0);
 
+    /// The greatest figure.
+    pub const GREATEST: Minor = Minor(FIGURE_MAX);
+
+    /// The least figure.
+    pub const LEAST: Minor = Minor(-FIGURE_MAX);
+
     /// A figure of `units` minor units, or `None` beyond a quarter of i64 either way.
     pub fn new(units: i64) -> Option<Minor> {
         (-FIGURE_MAX..=FIGURE_MAX).contains(&units).then_some(Minor(units))

@@ -5,6 +5,7 @@
 //! unknown name is refused with the nearest known one, because a setting that silently does nothing is how a server
 //! ends up trusting the wrong proxy. Nothing here opens a socket or a database, or reads a certificate.
 
+mod alerts;
 mod fields;
 mod sources;
 
@@ -19,6 +20,8 @@ use store::DatabaseUrl;
 use tracing::level_filters::LevelFilter;
 
 use crate::times;
+
+pub use alerts::Alerts;
 
 /// The commented default configuration, as `sodu config` prints it.
 pub const DEFAULT_TEXT: &str = include_str!("config/default.toml");
@@ -69,6 +72,8 @@ pub struct Config {
     pub log: Log,
     /// The zone of dates without time, and of times that are shown to people.
     pub time_zone: TimeZone,
+    /// How alerts are delivered.
+    pub alerts: Alerts,
 }
 
 /// A certificate chain and its private key, both PEM.
@@ -123,9 +128,7 @@ impl Config {
         let environment: Vec<(String, String)> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let named = environment.iter().find(|(name, value)| name == sources::FILE_VARIABLE && !value.is_empty());
-        let default = Some(PathBuf::from(DEFAULT_FILE)).filter(|default| default.exists());
-        let path = file.map(Path::to_owned).or(named.map(|(_, value)| value.into())).or(default);
+        let path = file_of(file);
         let text = path.as_deref().map(sources::text).transpose()?;
         Config::from_sources(path.as_deref().zip(text.as_deref()), environment, flags)
     }
@@ -178,8 +181,16 @@ impl Default for Config {
             shutdown_timeout: Duration::from_secs(10),
             log: Log { format: LogFormat::Auto, level: LevelFilter::INFO },
             time_zone: TimeZone::system(),
+            alerts: Alerts::default(),
         }
     }
+}
+
+/// The file that settings are read from: the `named` one, that of `SODU_CONFIG`, or [`DEFAULT_FILE`] where that exists.
+pub fn file_of(named: Option<&Path>) -> Option<PathBuf> {
+    let variable = std::env::var(sources::FILE_VARIABLE).ok().filter(|value| !value.is_empty());
+    let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|default| default.exists());
+    named.map(Path::to_owned).or_else(|| variable.map(PathBuf::from)).or_else(default)
 }
 
 /// The database that is used when none is named: `sodu/sodu.db` in the user's own data folder (XDG Base Directory

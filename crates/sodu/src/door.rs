@@ -255,6 +255,7 @@ pub fn open_store(config: &Config, create: Create) -> Result<Store, OpenError> {
         refusal_days: config.refusal_days,
         refusals_per_second: config.refusals_per_second,
         connections_max: config.database_connections,
+        alert_targets: config.alerts.targets.iter().map(|(name, _)| name.clone()).collect(),
     })
 }
 

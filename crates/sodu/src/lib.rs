@@ -16,14 +16,19 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "server")]
 pub mod config;
+mod digits;
 #[cfg(feature = "server")]
 pub mod door;
+mod exposition;
 #[cfg(feature = "server")]
 pub mod log;
 #[cfg(feature = "server")]
 pub mod metrics;
+pub mod notify;
 #[cfg(feature = "server")]
 pub mod ops;
+#[cfg(feature = "server")]
+mod outbox;
 #[cfg(feature = "server")]
 pub mod public;
 #[cfg(feature = "server")]
@@ -34,3 +39,4 @@ pub mod times;
 pub mod tls;
 #[cfg(feature = "server")]
 pub mod v1;
+pub mod zone;

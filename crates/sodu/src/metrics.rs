@@ -4,7 +4,6 @@
 //! rest as atomics. No label ever holds a path, a key or anything else that a caller chose: routes are named by their
 //! templates. Nothing here decides anything, and figures of the ledger are read from the store when they are asked for.
 
-mod exposition;
 mod histogram;
 mod tally;
 
@@ -15,7 +14,8 @@ use std::time::Duration;
 
 use store::{AccountNow, Store};
 
-use exposition::Exposition;
+use crate::exposition::Exposition;
+
 use histogram::Histogram;
 pub(crate) use tally::{Cut, Outcome, Route, Tally};
 
@@ -66,10 +66,9 @@ impl Metrics {
         tally
     }
 
-    /// Everything, in the text format of Prometheus (version 0.0.4).
-    pub async fn render(&self, store: &Store) -> String {
-        // A database that does not answer takes these figures away from the scrape, and nothing else.
-        let metered = store.metered_accounts().await.unwrap_or_default();
+    /// Everything, in the text format of Prometheus (version 0.0.4); `metered` are the accounts whose balance is a metric.
+    /// Blocks on the disk.
+    pub fn render(&self, store: &Store, metered: &[AccountNow]) -> String {
         let mut out = Exposition::default();
         out.family("sodu_build_info", "gauge", "The running version.");
         out.sample("sodu_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -78,7 +77,7 @@ impl Metrics {
         for (slug, refused) in self.refusals.read().unwrap_or_else(PoisonError::into_inner).iter() {
             out.sample("sodu_refusals_total", &[("refusal", slug)], refused.load(Relaxed));
         }
-        render_ledger(&mut out, store, &metered);
+        render_ledger(&mut out, store, metered);
         out.into_text()
     }
 
@@ -151,7 +150,7 @@ fn render_ledger(out: &mut Exposition, store: &Store, metered: &[AccountNow]) {
     let help = "Movements decided in those commits; divided by sodu_commits_total, the size of a batch.";
     single("sodu_commit_movements_total", "counter", help, stats.commands);
     out.family("sodu_commit_seconds_total", "counter", "Time spent in commits.");
-    out.sample("sodu_commit_seconds_total", &[], exposition::seconds(stats.commit_us.saturating_mul(1000)));
+    out.sample("sodu_commit_seconds_total", &[], histogram::seconds(stats.commit_us.saturating_mul(1000)));
     out.family("sodu_account_balance", "gauge", "Posted less held, of the accounts marked for it.");
     for account in metered {
         let (id, currency) = (account.id.to_string(), account.currency);
@@ -163,6 +162,21 @@ fn render_ledger(out: &mut Exposition, store: &Store, metered: &[AccountNow]) {
         let (id, currency) = (account.id.to_string(), account.currency);
         let labels = [("account", id.as_str()), ("currency", currency.code())];
         out.sample("sodu_account_available", &labels, account.available().decimal(currency.scale()));
+    }
+    let help =
+        "How long that lasts at the rate of the last day; not there where nothing was used or too little is known.";
+    out.family("sodu_account_runway_seconds", "gauge", help);
+    for account in metered {
+        if let Some(left_s) = store.watched_runway(account).and_then(|runway| runway.left_s) {
+            out.sample("sodu_account_runway_seconds", &[("account", account.id.to_string().as_str())], left_s);
+        }
+    }
+    // Where the disk does not answer, the rest is still told.
+    if let Ok((waiting, given_up)) = store.delivery_counts() {
+        out.family("sodu_deliveries_waiting", "gauge", "Deliveries of alerts that are to be tried, or tried again.");
+        out.sample("sodu_deliveries_waiting", &[], waiting);
+        out.family("sodu_deliveries_given_up", "gauge", "Deliveries of alerts that were given up and not sent again.");
+        out.sample("sodu_deliveries_given_up", &[], given_up);
     }
 }
 

@@ -26,7 +26,7 @@ pub use actor::local_actor;
 pub(crate) use socket::{SocketFile, path as socket_path, socket};
 
 use crate::config::Config;
-use crate::serve::Node;
+use crate::serve::{Beat, Kind, Node};
 use crate::v1;
 use connection::{Visit, stop};
 
@@ -69,7 +69,8 @@ impl Ops {
         let api = v1::router(node.store.clone(), Arc::clone(&node.metrics), node.time_zone.clone());
         let router = health::beside(api, node);
         runtime.spawn(accept_tcp(tcp, doors.tls.map(TlsAcceptor::from), router.clone(), visit.clone()));
-        let lane = lane(doors.unix, router, visit, ended)?;
+        runtime.spawn(node.pulse.beat("operator", Kind::Operator).go_on());
+        let lane = lane(doors.unix, router, visit, ended, node.pulse.beat("socket", Kind::Operator))?;
         drop(guard);
         Ok(Ops { runtime, stop, open, lane, end })
     }
@@ -108,10 +109,12 @@ fn lane(
     router: axum::Router,
     visit: Visit,
     mut ended: watch::Receiver<bool>,
+    beat: Beat,
 ) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("socket".into()).spawn(move || {
         runtime.block_on(async {
+            tokio::spawn(beat.go_on());
             match tokio::net::UnixListener::from_std(unix) {
                 Ok(unix) => accept_unix(unix, router, visit).await,
                 Err(error) => warn!(%error, "the socket beside the database cannot be served"),

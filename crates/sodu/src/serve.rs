@@ -7,6 +7,8 @@
 
 mod bind;
 mod limit;
+mod pulse;
+mod supervisor;
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,11 +24,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 pub use bind::PortChoice;
-pub(crate) use bind::listeners;
+pub(crate) use bind::{listeners, try_address};
+pub(crate) use limit::FILES_RESERVED;
+pub use pulse::Limits;
+pub(crate) use pulse::{Beat, Kind, Pulse};
+pub use supervisor::Supervisor;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::ops::{Ops, SocketFile};
+use crate::outbox::Outbox;
 use crate::public::Public;
 use crate::{ops, tls};
 
@@ -52,6 +59,23 @@ pub(crate) struct Node {
     pub(crate) time_zone: TimeZone,
     /// Set once; from then on no new request is promised an answer.
     pub(crate) stopping: AtomicBool,
+    pub(crate) pulse: Pulse,
+}
+
+impl Node {
+    /// Whether everything that answers callers still comes round, and the writer; else a sentence about what does not.
+    fn alive(&self, limits: Limits) -> Result<(), String> {
+        // Threads end while it stops, and how long that may take is not decided here.
+        if self.stopping.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let silent = self.pulse.silent(limits);
+        let writer = || Some(("writer".to_owned(), self.store.writer_busy().filter(|busy| *busy > limits.writer)?));
+        match silent.or_else(writer) {
+            Some((thread, time)) => Err(format!("the thread {thread} has not come round for {} s", time.as_secs())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Serves until SIGINT or SIGTERM, then stops and closes the store; a second signal meanwhile ends the process at once.
@@ -61,15 +85,18 @@ pub(crate) struct Node {
 /// # Errors
 /// What kept the server from starting; or why the store can never write again, once everything is closed.
 pub fn run(config: &Config, store: Store, on_ready: impl FnOnce(&Bound), port: PortChoice) -> anyhow::Result<()> {
+    let supervisor = Supervisor::found();
     let running = start(config, store, port)?;
     // Before anyone is told that it is ready: from then on a signal is a wish to stop, not a sudden end.
     let mut signals = running.ops.block_on(async { Signals::new() }).context("signals cannot be received")?;
     on_ready(running.bound());
+    supervisor.ready(running.bound(), &running.node);
     let reason = running.ops.block_on(running.reason_to_stop(&mut signals));
     match &reason {
         Ok(signal) => info!(signal, "stopping"),
         Err(why) => error!(why, "stopping: this process cannot go on"),
     }
+    supervisor.stopping(reason.as_ref().map_or_else(String::as_str, |signal| *signal), running.shutdown_timeout);
     running.ops.spawn(async move {
         let signal = signals.next().await;
         warn!(signal, "a second signal: ending at once");
@@ -88,6 +115,7 @@ pub struct Running {
     node: Arc<Node>,
     public: Public,
     ops: Ops,
+    outbox: Outbox,
     socket_file: SocketFile,
 }
 
@@ -123,13 +151,15 @@ pub fn start(config: &Config, store: Store, port: PortChoice) -> anyhow::Result<
         metrics: Arc::new(Metrics::new()),
         time_zone: config.time_zone.clone(),
         stopping: AtomicBool::new(false),
+        pulse: Pulse::new(),
     });
     let ops = Ops::start(config, &node, ops::Doors { tcp: operator, tls: ops_tls, unix: socket })
         .context("the operator listener cannot be started")?;
     let public = Public::start(config, &node, public, tls, connections_max)
         .context("the threads of the public listener cannot be started")?;
+    let outbox = Outbox::start(config, node.store.clone()).context("deliveries cannot be started")?;
     info!(listen = %bound.public, ops = %bound.ops, socket = %bound.socket.display(), tls = bound.tls, "listening");
-    Ok(Running { bound, shutdown_timeout: config.shutdown_timeout, node, public, ops, socket_file })
+    Ok(Running { bound, shutdown_timeout: config.shutdown_timeout, node, public, ops, outbox, socket_file })
 }
 
 impl Running {
@@ -138,13 +168,19 @@ impl Running {
         &self.bound
     }
 
+    /// Whether everything that answers callers still comes round, and the writer; else a sentence about what does not.
+    pub fn alive(&self, limits: Limits) -> Result<(), String> {
+        self.node.alive(limits)
+    }
+
     /// Stops answering, within the configured time, and closes the store.
     pub fn stop(self) {
-        let Running { shutdown_timeout, node, public, ops, socket_file, .. } = self;
+        let Running { shutdown_timeout, node, public, ops, outbox, socket_file, .. } = self;
         let deadline = Instant::now() + shutdown_timeout;
         node.stopping.store(true, Ordering::SeqCst);
         public.stop(deadline);
         ops.stop(deadline);
+        outbox.stop();
         node.store.close();
         // Last, so that a command line that finds no socket also finds the database free, or soon free.
         drop(socket_file);

@@ -9,6 +9,8 @@ use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
 use ledger::Time;
 
+pub use crate::zone::name as zone_name;
+
 /// Which end of a day a date stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bound {
@@ -27,14 +29,6 @@ pub fn rfc3339(time: Time) -> String {
 /// The instant for people, to the second, in `zone` (which the caller names beside it): `2026-07-29 14:03:11`.
 pub fn for_people(time: Time, zone: &TimeZone) -> String {
     timestamp(time).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// What people call `zone`: `Asia/Ho_Chi_Minh`, or its offset.
-pub fn zone_name(zone: &TimeZone) -> String {
-    match zone.iana_name() {
-        Some(name) => name.to_owned(),
-        None => zone.to_fixed_offset().map_or_else(|_| "local time".to_owned(), |offset| offset.to_string()),
-    }
 }
 
 /// Reads RFC 3339 (`2026-07-29T14:03:11+07:00`, any offset), or a date (`2026-07-29`) as that day's `bound` in `zone`.

@@ -18,6 +18,8 @@ use crate::memory::{Second, Traits};
 use crate::operators::TokenChange;
 use crate::rows::{self, Links, Settles};
 use crate::shared::Shared;
+use crate::statement::Last;
+use crate::watch::{Calm, Watch};
 
 /// How many ends of holds, and how many last uses, one second's tick writes at most.
 const TICK_LEN_MAX: usize = 1000;
@@ -50,6 +52,8 @@ pub(crate) struct Done {
     pub(crate) currencies: Vec<Currency>,
     /// Whether the audit trail got a row.
     pub(crate) is_audited: bool,
+    /// Whether there is something to deliver.
+    pub(crate) has_alerts: bool,
     now: Time,
 }
 
@@ -66,6 +70,20 @@ pub(crate) struct Draft {
     no_end_before: Second,
     /// Whether every hold that is due has had its expire entry.
     is_expired: bool,
+    /// Where the account is watched, and this commit has only spent so far.
+    calm: Option<Calm>,
+    /// Where it is watched, and more has happened.
+    pub(crate) watch: Option<Box<Watch>>,
+    pub(crate) is_watch_changed: bool,
+    /// Whether what its rules have reached is to be kept with this commit.
+    pub(crate) is_heard: bool,
+}
+
+impl Draft {
+    /// Where its last entry lies.
+    pub(crate) fn last(&self) -> Last {
+        Last { account: self.account.id, number: self.account.number, row: self.row }
+    }
 }
 
 /// A credential that does not exist yet.
@@ -148,7 +166,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Writes what is written now and then: holds that have ended, and last uses of credentials.
+    /// Writes what is written now and then: holds that have ended, last uses of credentials, reminders.
     pub(crate) fn look_after(&mut self) -> rusqlite::Result<()> {
         let due = self.shared.holds().due_slots(self.now, TICK_LEN_MAX);
         let full = self.done.rows + TICK_LEN_MAX;
@@ -162,7 +180,7 @@ impl<'a> Batch<'a> {
                 .prepare_cached("UPDATE credentials SET last_used_at = ?2 WHERE id = ?1")?
                 .execute(params![i64::from(slot) + 1, used])?;
         }
-        Ok(())
+        self.remind()
     }
 
     pub(crate) fn finish(self) -> Done {
@@ -172,6 +190,7 @@ impl<'a> Batch<'a> {
     pub(crate) fn draft(&mut self, slot: u32) -> &mut Draft {
         self.done.drafts.entry(slot).or_insert_with(|| {
             let figures = self.shared.accounts.figures(slot);
+            let watched = || self.shared.watches().calm(slot);
             Draft {
                 account: load::draft(&self.shared.accounts, self.heads, slot),
                 row: figures.row,
@@ -180,6 +199,10 @@ impl<'a> Batch<'a> {
                 holds: HashMap::new(),
                 no_end_before: figures.no_end_before,
                 is_expired: false,
+                calm: if figures.traits.is_watched { watched() } else { None },
+                watch: None,
+                is_watch_changed: false,
+                is_heard: false,
             }
         })
     }
@@ -205,9 +228,28 @@ impl<'a> Batch<'a> {
         settles: Option<Settles>,
     ) -> rusqlite::Result<()> {
         // The fold is written apart from the decision: an entry that does not fold is a bug, and must not reach the disk.
-        let folded = self.draft(slot).account.apply(entry);
+        let draft = self.draft(slot);
+        let watched = (draft.calm.is_some() || draft.watch.is_some()).then(|| draft.account.available());
+        let folded = draft.account.apply(entry);
         folded.map_err(|broken| rows::damage(format!("account {}: {broken}", entry.account)))?;
-        self.write_entry(slot, entry, fingerprint, settles)
+        self.write_entry(slot, entry, fingerprint, settles)?;
+        let Some(before) = watched else { return Ok(()) };
+        let draft = self.draft(slot);
+        let available = draft.account.available();
+        let is_calm = draft.calm.as_mut().is_some_and(|calm| calm.takes(entry, available));
+        if is_calm { Ok(()) } else { self.watch_entry(slot, entry, before) }
+    }
+
+    /// The account's draft with its watch whole, where it is watched.
+    pub(crate) fn watched(&mut self, slot: u32) -> &mut Draft {
+        let shared = self.shared;
+        let draft = self.draft(slot);
+        if let Some(calm) = draft.calm.take() {
+            draft.watch = shared.watches().whole(slot, &calm);
+            // With what was spent before.
+            draft.is_watch_changed = true;
+        }
+        draft
     }
 
     fn write_entry(
@@ -248,6 +290,10 @@ impl<'a> Batch<'a> {
             holds: HashMap::new(),
             no_end_before: Second::NEVER,
             is_expired: true,
+            calm: None,
+            watch: None,
+            is_watch_changed: false,
+            is_heard: false,
         };
         self.done.drafts.insert(slot, draft);
         self.write_entry(slot, entry, fingerprint, None)
@@ -294,7 +340,13 @@ impl Done {
             loaded.last_account = loaded.last_account.max(id.get());
         }
         let mut holds = shared.holds();
+        let mut watches = None;
         for (slot, draft) in self.drafts {
+            if draft.is_watch_changed {
+                watches.get_or_insert_with(|| shared.watches()).set(slot, draft.watch.map(|watch| *watch));
+            } else if let Some(calm) = &draft.calm {
+                watches.get_or_insert_with(|| shared.watches()).spend(slot, calm);
+            }
             if !draft.is_changed {
                 continue;
             }
@@ -306,7 +358,7 @@ impl Done {
             load::set_head(heads, slot, &draft.account);
             loaded.follower.note_account(slot);
         }
-        drop(holds);
+        drop((holds, watches));
         for (fingerprint, row) in self.keys {
             loaded.follower.note_key(fingerprint, row);
         }
@@ -319,6 +371,9 @@ impl Done {
         }
         self.currencies.into_iter().for_each(|currency| shared.accounts.add_currency(currency));
         shared.tokens.publish(self.tokens);
+        if self.has_alerts {
+            shared.alerts_written.notify_one();
+        }
         if self.is_audited {
             shared.last_time.fetch_max(self.now.micros(), std::sync::atomic::Ordering::Relaxed);
         }

@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::audit::Origin;
 use crate::batch::Batch;
 use crate::{
-    AccountChange, ChangeError, Credential, CredentialChange, Fault, Imported, ImportedAccount, KeyOutcome, NewAccount,
-    NewCredential, NewOperator, Operator, OperatorName, Outcome, Refused, Sqlite, audit, currencies, import, operators,
-    settings,
+    AccountChange, AlertSettings, ChangeError, Credential, CredentialChange, Fault, Imported, ImportedAccount,
+    KeyOutcome, Measured, NewAccount, NewCredential, NewOperator, Operator, OperatorName, Outcome, Refused, Sqlite,
+    alerts, audit, currencies, import, operators, settings,
 };
 
 impl Sqlite {
@@ -63,6 +63,18 @@ impl Sqlite {
     ) -> Result<(), ChangeError> {
         let origin = self.origin(by);
         self.send(1, move |batch| settings::change_account(batch, &origin, account, &change)).await?
+    }
+
+    /// Sets an account's alerts, or with `None` takes them away.
+    pub async fn change_alerts(
+        &self,
+        by: Actor,
+        account: AccountId,
+        settings: Option<AlertSettings>,
+        measured: Measured,
+    ) -> Result<(), ChangeError> {
+        let origin = self.origin(by);
+        self.send(1, move |batch| alerts::change(batch, &origin, account, settings.as_ref(), measured)).await?
     }
 
     /// Keeps a credential; true beside it where an earlier use of the same idempotency key made it.

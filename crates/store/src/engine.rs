@@ -3,7 +3,10 @@
 //! What the embedded engine answers from memory is asynchronous here, since the other one asks its database; the embedded
 //! engine's answer is ready at once. What blocks says so, and belongs on a thread that may.
 
+mod alerts;
 mod history;
+
+use std::time::Duration;
 
 use ledger::{AccountId, Actor, Command, Currency, Key, Time};
 
@@ -143,6 +146,17 @@ impl Store {
         match self {
             Store::Sqlite(sqlite) => sqlite.stats(),
             Store::Postgres(postgres) => postgres.stats(),
+        }
+    }
+
+    /// For how long the writer has been at one thing; it comes round every second, also where nothing is to be done.
+    ///
+    /// `None` while it gets the database back, as on a full disk, which lasts as long as that does; and where there is no
+    /// one writer.
+    pub fn writer_busy(&self) -> Option<Duration> {
+        match self {
+            Store::Sqlite(sqlite) => sqlite.writer_busy(),
+            Store::Postgres(_) => None,
         }
     }
 

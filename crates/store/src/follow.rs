@@ -11,6 +11,7 @@
 mod tests;
 
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
 use ledger::Time;
 use rusqlite::{Connection, params};
@@ -20,6 +21,7 @@ use crate::keys::{Keys, RunWriter, Shape};
 use crate::load::{self, Head};
 use crate::memory::Accounts;
 use crate::shared::Shared;
+use crate::watch::{self, Watches};
 
 /// The sizes of what follows; tests have smaller ones.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +86,7 @@ struct Writing {
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) accounts: &'a Accounts,
+    pub(crate) watches: &'a Mutex<Watches>,
     pub(crate) heads: &'a [Head],
     /// No durable row is later.
     pub(crate) last_time: Time,
@@ -92,7 +95,15 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     pub(crate) fn new(shared: &'a Shared, heads: &'a [Head]) -> Source<'a> {
         let last_time = Time::from_micros(shared.last_time.load(Ordering::Relaxed));
-        Source { accounts: &shared.accounts, heads, last_time }
+        Source { accounts: &shared.accounts, watches: &shared.watches, heads, last_time }
+    }
+}
+
+impl Source<'_> {
+    /// What a watched account used, as its row keeps it.
+    fn watch(&self, slot: u32) -> Option<Vec<u8>> {
+        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        watches.get(slot).map(|watch| watch::encode(&watch.usage))
     }
 }
 
@@ -235,7 +246,7 @@ impl Writing {
         }
         let mut update = db.prepare_cached(
             "UPDATE accounts SET posted = ?2, held = ?3, credit_limit = ?4, status = ?5, number = ?6, entry = ?7, at = ?8, \
-             hash = ?9 WHERE id = ?1",
+             hash = ?9, watch = ifnull(?10, watch) WHERE id = ?1",
         )?;
         while let Some(slot) = self.next_slot
             && self.accounts_due > 0
@@ -250,7 +261,8 @@ impl Writing {
                 crate::rows::number(figures.number),
                 figures.row,
                 head.at,
-                head.hash.as_slice()
+                head.hash.as_slice(),
+                if figures.traits.is_watched { source.watch(slot) } else { None }
             ])?;
             self.accounts_due -= 1;
             self.next_slot = self.generation.touched.next(slot + 1);

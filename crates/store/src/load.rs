@@ -4,10 +4,9 @@
 //! into memory that is already filled brings it up to date, so that a start and a recovery are the same path.
 
 mod holds;
+mod watches;
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use ipnet::IpNet;
 use ledger::{Account, AccountId, Currency, Hash, Minor, Status, Time};
@@ -19,9 +18,10 @@ use crate::follow::Follower;
 use crate::holds::Holds;
 use crate::lapse::Lapse;
 use crate::memory::{Accounts, Figures, Second, Traits};
-use crate::operators::Tokens;
 use crate::refused::Refusals;
 use crate::rows::{self, damage};
+use crate::shared::Shared;
+use crate::watch::{Watch, Watches};
 use crate::{OpenError, audit, schema};
 
 /// What the writer knows of every account beyond its published figures.
@@ -52,22 +52,19 @@ pub(crate) struct Loaded {
 /// replaced. `heads`, by slot, goes with what is published at every moment, also where this fails halfway.
 ///
 /// Accounts and credentials are read side by side, each on a connection of its own that takes its page cache with it.
-pub(crate) fn load(
-    path: &Path,
-    accounts: &Accounts,
-    credentials: &Credentials,
-    tokens: &Tokens,
-    holds: &Mutex<Holds>,
-    heads: &mut Vec<Head>,
-) -> Result<Loaded, OpenError> {
+pub(crate) fn load(shared: &Shared, heads: &mut Vec<Head>) -> Result<Loaded, OpenError> {
+    let Shared { url, accounts, credentials, tokens, .. } = shared;
+    let path = &url.path;
     // Whoever asks for holds that have ended waits until holds and figures are of one instant again.
-    let mut holds = holds.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut holds = shared.holds();
+    let mut watches = Watches::default();
     let (one, other) = (schema::open_reader(path)?, schema::open_reader(path)?);
     let are_accounts_in = AtomicBool::new(false);
     let loaded = std::thread::scope(|scope| {
         let are_in = &are_accounts_in;
         let beside = scope.spawn(move || load_credentials(&other, accounts, are_in, credentials));
-        let loaded = load_ledger(&one, accounts, &mut holds, heads, are_in).and_then(|mut loaded| {
+        let memory = Memory { accounts, holds: &mut holds, watches: &mut watches, heads };
+        let loaded = load_ledger(&one, memory, are_in).and_then(|mut loaded| {
             tokens.load(&one)?;
             loaded.last_time = loaded.last_time.max(audit::last_time(&one)?.unwrap_or_default());
             Ok(loaded)
@@ -78,16 +75,21 @@ pub(crate) fn load(
         let credentials = beside.join().expect("loading credentials does not panic");
         loaded.and_then(|loaded| credentials.map(|()| loaded))
     });
-    loaded.map_err(|error| OpenError::Damaged(rows::said(&error)))
+    let loaded = loaded.map_err(|error| OpenError::Damaged(rows::said(&error)))?;
+    *shared.watches() = watches;
+    Ok(loaded)
 }
 
-fn load_ledger(
-    db: &Connection,
-    accounts: &Accounts,
-    holds: &mut Holds,
-    heads: &mut Vec<Head>,
-    are_accounts_in: &AtomicBool,
-) -> rusqlite::Result<Loaded> {
+/// What the ledger is read into.
+struct Memory<'a> {
+    accounts: &'a Accounts,
+    holds: &'a mut Holds,
+    watches: &'a mut Watches,
+    heads: &'a mut Vec<Head>,
+}
+
+fn load_ledger(db: &Connection, memory: Memory<'_>, are_accounts_in: &AtomicBool) -> rusqlite::Result<Loaded> {
+    let Memory { accounts, holds, watches, heads } = memory;
     let mut loaded = Loaded {
         follower: Follower::load(db)?,
         lapse: Lapse::default(),
@@ -98,10 +100,11 @@ fn load_ledger(
         refused: Refusals::new(),
     };
     load_currencies(db, accounts)?;
-    load_accounts(db, accounts, heads, &mut loaded)?;
+    load_accounts(db, accounts, watches, heads, &mut loaded)?;
     are_accounts_in.store(true, Ordering::Release);
-    replay(db, accounts, heads, &mut loaded)?;
+    replay(db, accounts, watches, heads, &mut loaded)?;
     holds::load(db, accounts, holds)?;
+    watches::load_rules(db, accounts, watches)?;
     Ok(loaded)
 }
 
@@ -141,23 +144,29 @@ pub(crate) fn currencies(db: &Connection) -> rusqlite::Result<Vec<Currency>> {
 fn load_accounts(
     db: &Connection,
     accounts: &Accounts,
+    watches: &mut Watches,
     heads: &mut Vec<Head>,
     loaded: &mut Loaded,
 ) -> rusqlite::Result<()> {
-    let sql = format!("SELECT {ACCOUNT} FROM accounts ORDER BY id");
+    let sql = format!("SELECT {ACCOUNT}, watch FROM accounts ORDER BY id");
     let mut select = db.prepare(&sql)?;
     let mut found = select.query([])?;
     while let Some(row) = found.next()? {
         let (account, entry, traits) = account(row, |id| accounts.currency(id))?;
+        let watch = row.get_ref(WATCH)?.as_blob_or_null()?.map(|bytes| watches::usage(bytes, &account)).transpose()?;
+        let traits = Traits { is_watched: watch.is_some(), ..traits };
         let (id, head) = (account.id, Head { hash: account.hash.0, at: account.at.micros() });
         let figures = figures(&account, entry, traits, Second::NEVER);
         loaded.last_account = loaded.last_account.max(id.get());
         loaded.last_time = loaded.last_time.max(account.at);
-        let Some(slot) = accounts.slot_of(id) else {
-            accounts.add(id, &figures);
+        let slot = accounts.slot_of(id);
+        let set = |watches: &mut Watches, slot| watch.map(|usage| watches.set(slot, Some(Watch::new(usage, None))));
+        let Some(slot) = slot else {
+            set(watches, accounts.add(id, &figures));
             heads.push(head);
             continue;
         };
+        set(watches, slot);
         // What is published is durable and may be newer than the row, which follows behind: readers never go back.
         let published = accounts.figures(slot);
         let figures = Figures { no_end_before: published.no_end_before, ..figures };
@@ -175,12 +184,16 @@ fn load_accounts(
 pub(crate) const ACCOUNT: &str = "id, currency, shows_available, metered, posted, held, credit_limit, status, number, entry, \
     at, hash";
 
+/// The column after those.
+const WATCH: usize = 12;
+
 /// An account as its row has it, the row of its last entry, and its traits.
 pub(crate) fn account(row: &Row<'_>, currency: impl Fn(u8) -> Currency) -> rusqlite::Result<(Account, i64, Traits)> {
     let id: u32 = row.get(0)?;
     let wrong = |column: &str| damage(format!("row {id} of accounts: {column} is not one"));
     let figure = |column: usize, name: &str| Minor::new(row.get(column)?).ok_or_else(|| wrong(name));
-    let traits = Traits { currency: row.get(1)?, shows_available: row.get(2)?, metered: row.get(3)? };
+    let (shows_available, metered) = (row.get(2)?, row.get(3)?);
+    let traits = Traits { currency: row.get(1)?, shows_available, metered, is_watched: false };
     let account = Account {
         id: AccountId::new(id).ok_or_else(|| wrong("id"))?,
         currency: currency(traits.currency),
@@ -196,7 +209,13 @@ pub(crate) fn account(row: &Row<'_>, currency: impl Fn(u8) -> Currency) -> rusql
 }
 
 /// Folds the entries above the watermark into the accounts that do not include them yet, and finds their keys again.
-fn replay(db: &Connection, accounts: &Accounts, heads: &mut Vec<Head>, loaded: &mut Loaded) -> rusqlite::Result<()> {
+fn replay(
+    db: &Connection,
+    accounts: &Accounts,
+    watches: &mut Watches,
+    heads: &mut Vec<Head>,
+    loaded: &mut Loaded,
+) -> rusqlite::Result<()> {
     let watermark = meta(db, "watermark")?;
     loaded.last_time = loaded.last_time.max(Time::from_micros(meta(db, "last_time")?));
     let sql = format!("SELECT {} FROM entries WHERE id > ?1 ORDER BY id", rows::ENTRY);
@@ -219,6 +238,10 @@ fn replay(db: &Connection, accounts: &Accounts, heads: &mut Vec<Head>, loaded: &
         count += 1;
         loaded.last_row = stored.row;
         loaded.last_time = loaded.last_time.max(entry.recorded_at);
+        // The row of an account whose watch began later than it was written last includes more in this than in its figures.
+        if let Some(watch) = watches.get_mut(slot).filter(|watch| watch.usage.number < entry.number) {
+            watch.usage.add(entry);
+        }
         let mut account = draft(accounts, heads, slot);
         if entry.number <= account.number {
             continue;

@@ -25,6 +25,8 @@ pub(crate) struct Traits {
     pub(crate) currency: u8,
     pub(crate) shows_available: bool,
     pub(crate) metered: bool,
+    /// Whether what it uses is kept; see [`crate::watch`].
+    pub(crate) is_watched: bool,
 }
 
 /// What the writer publishes after a commit, and where the account's last entry lies.
@@ -61,7 +63,7 @@ struct Slot {
     id: u32,
     version: AtomicU32,
     no_end_before: AtomicU32,
-    /// Status in bits 0 and 1, `shows_available` in 2, `metered` in 3, the currency from 8 on.
+    /// Status in bits 0 and 1, `shows_available` in 2, `metered` in 3, `is_watched` in 4, the currency from 8 on.
     flags: AtomicU32,
     posted: AtomicI64,
     held: AtomicI64,
@@ -218,12 +220,14 @@ fn flags(figures: &Figures) -> u32 {
     u32::from(figures.status.code())
         | u32::from(traits.shows_available) << 2
         | u32::from(traits.metered) << 3
+        | u32::from(traits.is_watched) << 4
         | u32::from(traits.currency) << 8
 }
 
 fn traits(flags: u32) -> Traits {
     let [_, currency, ..] = flags.to_le_bytes();
-    Traits { currency, shows_available: flags & 4 != 0, metered: flags & 8 != 0 }
+    let (shows_available, metered, is_watched) = (flags & 4 != 0, flags & 8 != 0, flags & 16 != 0);
+    Traits { currency, shows_available, metered, is_watched }
 }
 
 fn status(flags: u32) -> Status {
@@ -245,7 +249,7 @@ mod tests {
 
     fn figures(n: i64) -> Figures {
         let figure = Minor::new(n).expect("a small figure");
-        let traits = Traits { currency: 0, shows_available: false, metered: false };
+        let traits = Traits { currency: 0, shows_available: false, metered: false, is_watched: n % 2 == 0 };
         let number = n.unsigned_abs();
         let no_end_before = Second(u32::try_from(n).expect("a small number"));
         let status = Status::Active;

@@ -54,7 +54,7 @@ impl Batch<'_> {
         if self.is_external_id_taken(new.external_id.as_deref(), id)? {
             return Ok(Err(ChangeError::AccountExists));
         }
-        let traits = Traits { currency: currency_id, shows_available: false, metered: false };
+        let traits = Traits { currency: currency_id, shows_available: false, metered: false, is_watched: false };
         self.write_opening(&entry, fingerprint, traits, |batch, account| batch.insert_account(new, account, traits))?;
         Ok(Ok(Outcome { entry, replayed: false }))
     }

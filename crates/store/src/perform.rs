@@ -130,6 +130,9 @@ impl Batch<'_> {
             return Ok(Refusal::TooManyRefusals);
         }
         *kept += 1;
+        if let Refusal::InsufficientCredit { amount, .. } = refusal {
+            self.watch_refusal(slot, amount)?;
+        }
         let row = self.next_row();
         let content = canonical::content(command, subject.as_ref().map(Subject::number));
         rows::insert_refusal(self.db, row, command, key, content, &refusal, self.now)?;

@@ -14,10 +14,10 @@ use crate::OpenError;
 const APPLICATION_ID: i64 = 0x736f_6475;
 
 /// One step a version: the index is the version that it leads away from.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+pub(crate) const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// The schema that this build writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How many pages of log lie between two checkpoints, each of which waits for a sync of the database file: 16 MiB.
 const LOG_PAGES: u32 = 4000;
@@ -43,7 +43,7 @@ pub(crate) fn create_file(path: &Path) -> Result<(), OpenError> {
 
 /// The writer's connection: every commit is on disk before it returns.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = open(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     migrate(&connection)?;
     let configure = || -> rusqlite::Result<()> {
         connection.pragma_update(None, "journal_mode", "wal")?;
@@ -51,7 +51,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
         connection.pragma_update(None, "cache_size", -64 * 1024)?;
-        connection.set_prepared_statement_cache_capacity(64);
+        connection.set_prepared_statement_cache_capacity(128);
         Ok(())
     };
     configure().map_err(|error| sqlite(path, &error))?;
@@ -98,18 +98,30 @@ pub(crate) fn lengthen_log(log: &Path) -> io::Result<()> {
 
 /// A connection that can only read.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = open(path, path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     check_kind(&connection, path)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }
 
-fn open(path: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
+/// The same, where SQLite is to take the file under the URI `name` and as that says.
+pub(crate) fn open_reader_as(path: &Path, name: &Path) -> Result<Connection, OpenError> {
+    let connection = open(path, name, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
+    check_kind(&connection, path)?;
+    Ok(connection)
+}
+
+/// The schema that a database has, and the one that this build writes.
+pub(crate) fn versions(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+    Ok((pragma(connection, "user_version")?, VERSION))
+}
+
+fn open(path: &Path, name: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
     if !path.exists() {
         return Err(OpenError::Missing);
     }
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| sqlite(path, &error))?;
+    let connection = Connection::open_with_flags(name, flags).map_err(|error| sqlite(path, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| sqlite(path, &error))?;
     Ok(connection)
 }
@@ -145,6 +157,11 @@ fn check_kind(connection: &Connection, path: &Path) -> Result<(), OpenError> {
         return Err(OpenError::Newer { found, known: VERSION });
     }
     Ok(())
+}
+
+/// Whether what is watched is kept in it: a copy that is only read may be of an older version.
+pub(crate) fn has_watches(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(pragma(connection, "user_version")? >= 2)
 }
 
 fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {

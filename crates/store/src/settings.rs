@@ -1,7 +1,7 @@
 //! Changes of what decides no movement: profiles and credentials. They go through the writer and its commits like all else.
 
 use ipnet::IpNet;
-use ledger::{AccountId, Time};
+use ledger::{AccountId, Event, Time};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::{Map, Value, json};
 
@@ -10,8 +10,8 @@ use crate::batch::{Batch, NewSlot};
 use crate::credentials::{Credentials, Limits};
 use crate::rows::damage;
 use crate::{
-    AccountChange, AccountNow, ChangeError, Credential, CredentialChange, Fault, NewCredential, Page, Profile,
-    ProfileChange, Sqlite, digest, load,
+    AccountChange, AccountNow, AlertEvent, ChangeError, Credential, CredentialChange, Fault, Measured, NewCredential,
+    Page, Profile, ProfileChange, Sqlite, digest, load, measure,
 };
 
 const PROFILE: &str = "id, name, external_id, opened_at";
@@ -121,6 +121,15 @@ fn change_profile(
     let (from, to) = (before.shows_available, traits.shows_available);
     audit::change(&mut detail, "shows_available", from.into(), to.into());
     audit::change(&mut detail, "metered", before.metered.into(), traits.metered.into());
+    if before.metered != traits.metered {
+        if traits.metered {
+            let (last, now) = (batch.draft(slot).last(), batch.now);
+            let measured = measure::measure(batch.db, last, now, measure::CATCH_UP_MAX)?;
+            batch.begin_watch(slot, Measured(measured))?;
+        } else {
+            batch.end_watch(slot)?;
+        }
+    }
     if !detail.is_empty() {
         audit::write(batch, origin, "account.change", &format!("account {id}"), &Value::Object(detail))?;
     }
@@ -178,6 +187,8 @@ pub(crate) fn add_credential(
     };
     let action = if new.is_imported { "credential.import" } else { "credential.issue" };
     audit::write(batch, origin, action, &subject(&credential), &limits_of(&credential).into())?;
+    let told = AlertEvent::KeyIssued { key: called(&credential), by: origin.by.as_str().into() };
+    batch.watch_key(new.account, Event::KeyIssued, &told)?;
     Ok(Ok((credential, false)))
 }
 
@@ -244,12 +255,20 @@ fn note_change(
     }
     if before.revoked_at != after.revoked_at {
         audit::write(batch, origin, "credential.revoke", &subject(after), &json!({ "label": after.label }))?;
+        let told = AlertEvent::KeyRevoked { key: called(after), by: origin.by.as_str().into() };
+        batch.watch_key(after.account, Event::KeyRevoked, &told)?;
     }
     Ok(())
 }
 
 pub(crate) fn subject(credential: &Credential) -> String {
     format!("account {} key {}", credential.account, audit::shortened(&credential.api_key))
+}
+
+/// How people know a credential: what may be told of its key, and its label.
+fn called(credential: &Credential) -> String {
+    let key = audit::shortened(&credential.api_key);
+    credential.label.as_ref().map_or_else(|| key.clone(), |label| format!("{key} ({label})"))
 }
 
 /// What narrows a credential, as the audit trail tells it; its end is in microseconds, as all times of the database are.

@@ -3,14 +3,15 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::credentials::Credentials;
 use crate::holds::Holds;
 use crate::memory::Accounts;
 use crate::operators::Tokens;
+use crate::watch::Watches;
 use crate::{Clock, SqliteUrl};
 
 /// One store's shared state.
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) refusals_per_second: u32,
     /// Changed by the writer alone, together with the figures that they are part of.
     pub(crate) holds: Mutex<Holds>,
+    pub(crate) watches: Mutex<Watches>,
     pub(crate) accounts: Accounts,
     pub(crate) credentials: Credentials,
     pub(crate) tokens: Tokens,
@@ -39,6 +41,14 @@ pub(crate) struct Shared {
     pub(crate) commands: AtomicU64,
     pub(crate) commit_us: AtomicU64,
     pub(crate) commit_failures: AtomicU64,
+    /// When the store was opened.
+    pub(crate) opened: Instant,
+    /// How long after that the writer last came round, in milliseconds.
+    pub(crate) writer_came_ms: AtomicU64,
+    /// The operator's own targets, by name: each alert is to be delivered to them too.
+    pub(crate) alert_targets: Vec<String>,
+    /// Woken by each commit that wrote something to deliver.
+    pub(crate) alerts_written: Notify,
     /// Why the store can never write again, once it cannot.
     pub(crate) broken: watch::Sender<Option<String>>,
 }
@@ -51,6 +61,15 @@ impl Shared {
         self.broken.send_replace(Some(why.to_owned()));
     }
 
+    /// The writer is about to look for work.
+    pub(crate) fn writer_comes(&self) {
+        self.writer_came_ms.store(self.open_ms(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn open_ms(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     pub(crate) fn count_commit(&self, commands: usize, took: Duration) {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.commands.fetch_add(u64::try_from(commands).unwrap_or(0), Ordering::Relaxed);
@@ -59,6 +78,10 @@ impl Shared {
 
     pub(crate) fn holds(&self) -> MutexGuard<'_, Holds> {
         self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn watches(&self) -> MutexGuard<'_, Watches> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Some of the credentials whose last use is to be written.

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use ledger::{AccountId, Entry, Hold, Time};
 use rusqlite::Connection;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::batch::Batch;
 use crate::credentials::Credentials;
@@ -21,6 +22,7 @@ use crate::own::{self, Owned};
 use crate::shared::{PanicGuard, Shared};
 use crate::statement::{self, Last};
 use crate::verify::{self, Progress, VerifyReport};
+use crate::watch::Watches;
 use crate::writer::{self, Desk, Writer};
 use crate::{
     AccountNow, Against, Fault, Grant, OpenError, Options, Page, RequestId, SqliteUrl, Stats, backup, load, rows,
@@ -89,6 +91,7 @@ impl Sqlite {
             refusal_us: i64::from(options.refusal_days) * MICROS_A_DAY,
             refusals_per_second: options.refusals_per_second,
             holds: Mutex::new(Holds::default()),
+            watches: Mutex::new(Watches::default()),
             accounts: Accounts::with_room(accounts),
             credentials: Credentials::with_room(credentials),
             tokens: Tokens::new(),
@@ -102,18 +105,21 @@ impl Sqlite {
             commands: AtomicU64::new(0),
             commit_us: AtomicU64::new(0),
             commit_failures: AtomicU64::new(0),
+            opened: Instant::now(),
+            writer_came_ms: AtomicU64::new(0),
+            alert_targets: options.alert_targets.clone(),
+            alerts_written: Notify::new(),
             broken: watch::Sender::new(None),
         });
         let mut heads = Vec::with_capacity(accounts);
-        let Shared { url, accounts, credentials, tokens, holds, .. } = &*shared;
-        let loaded = load::load(&url.path, accounts, credentials, tokens, holds, &mut heads)?;
+        let loaded = load::load(&shared, &mut heads)?;
         shared.last_time.store(loaded.last_time.micros(), Ordering::Relaxed);
         let (queue, waiting) = channel();
         let desk = Arc::new(Mutex::new(Some(Writer::new(db, heads, loaded, Arc::clone(&shared), settled)?)));
         let (for_writer, for_guard) = (Arc::clone(&desk), Arc::clone(&shared));
         let spawned = std::thread::Builder::new().name("writer".into()).spawn(move || {
             let guard = PanicGuard(&for_guard);
-            writer::run(&for_writer, &waiting);
+            writer::run(&for_writer, &waiting, &for_guard);
             drop(guard);
         });
         let writer = spawned.map_err(|error| OpenError::Io(format!("cannot start the writer: {error}")))?;
@@ -179,7 +185,7 @@ impl Sqlite {
         Some(self.figures_at(slot, now))
     }
 
-    fn figures_at(&self, slot: u32, now: Time) -> AccountNow {
+    pub(crate) fn figures_at(&self, slot: u32, now: Time) -> AccountNow {
         self.shared().accounts.now(slot, &self.shared().holds, now)
     }
 
@@ -201,6 +207,15 @@ impl Sqlite {
             commit_us: shared.commit_us.load(Ordering::Relaxed),
             commit_failures: shared.commit_failures.load(Ordering::Relaxed),
         }
+    }
+
+    /// For how long the writer has been at one thing; it comes round every second, also where nothing is to be done.
+    ///
+    /// `None` while it gets the database back, as on a full disk, which lasts as long as that does.
+    pub fn writer_busy(&self) -> Option<Duration> {
+        let shared = self.shared();
+        let busy_ms = shared.open_ms().saturating_sub(shared.writer_came_ms.load(Ordering::Relaxed));
+        shared.writable.load(Ordering::Acquire).then_some(Duration::from_millis(busy_ms))
     }
 
     /// Resolves when nothing can ever be written again, with the reason: the process must stop.

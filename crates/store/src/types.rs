@@ -106,6 +106,8 @@ pub struct Options {
     pub refusals_per_second: u32,
     /// How many connections to PostgreSQL this process may have; the embedded engine has none.
     pub connections_max: usize,
+    /// The names of the operator's own targets, which are told of every alert beside the account's contacts.
+    pub alert_targets: Vec<String>,
 }
 
 /// Why a store did not open. Nothing was changed, but for a migration that had begun and was rolled back.
@@ -164,6 +166,8 @@ pub enum Fault {
     OutcomeUnknown,
     /// Nothing happened: the store is being closed.
     Stopping,
+    /// Nothing happened: the engine over PostgreSQL has no alerts yet.
+    NotWithPostgres,
 }
 
 impl fmt::Display for Fault {
@@ -173,6 +177,7 @@ impl fmt::Display for Fault {
             Fault::Unavailable => "the database cannot be used right now; nothing happened, try again later",
             Fault::OutcomeUnknown => "the outcome is unknown; send the same idempotency key again to learn it",
             Fault::Stopping => "the server is stopping; nothing happened, try again in a moment",
+            Fault::NotWithPostgres => "alerts are not there yet over PostgreSQL; nothing happened, and none will come",
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod index;
 mod records;
+mod watches;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::rows::{self, Stored};
 use crate::settlement::{self, Settlement};
 use crate::{OpenError, SqliteUrl, audit, load, own, schema, statement};
 use records::Records;
+use watches::Watches;
 
 /// How many rows one read transaction takes.
 const PAGE_LEN: i64 = 4096;
@@ -103,6 +105,7 @@ struct Fold<'a> {
     against: Links,
     accounts: BTreeMap<AccountId, Folded>,
     derived: Rows,
+    watches: Watches,
     records: Records,
     /// As of the read transaction under way.
     keys: Runs,
@@ -125,6 +128,7 @@ pub(crate) fn verify(
     // One instant for what is derived and the end that it belongs to.
     let instant = db.unchecked_transaction()?;
     let (derived, unreadable) = derived(db)?;
+    let (watches, unwatchable) = Watches::read(db)?;
     let open_holds = settlement::open_holds(db)?;
     let mut findings = Vec::new();
     let records = Records::read(db, &mut findings)?;
@@ -136,6 +140,7 @@ pub(crate) fn verify(
         against: against.0,
         accounts: BTreeMap::new(),
         derived,
+        watches,
         records,
         keys: Runs::default(),
         findings,
@@ -143,6 +148,9 @@ pub(crate) fn verify(
     instant.finish()?;
     for account in unreadable {
         fold.find(account, None, "the account's row does not read as one".into());
+    }
+    for account in unwatchable {
+        fold.find(account, None, "what the account used does not read as such".into());
     }
     let total = u64::try_from(end).unwrap_or(0);
     let (mut entries, mut before, mut last_time) = (0, 0, Time::default());
@@ -282,6 +290,9 @@ impl Fold<'_> {
         self.check_newest(stored)?;
         self.check_milestone(stored)?;
         self.check_derived(stored);
+        if !self.watches.add(entry) {
+            self.find(Some(entry.account), Some(entry.number), "what the account used differs from its entries".into());
+        }
         Ok(true)
     }
 

@@ -69,12 +69,13 @@ enum Trouble {
 pub(crate) type Desk = Mutex<Option<Writer>>;
 
 /// Works at the desk until the queue is closed and empty, or the store is broken; takes the writer away at the end.
-pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>) {
+pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>, shared: &Shared) {
     let mut last_tick = Instant::now();
     if !recovered(desk, queue) {
         return;
     }
     loop {
+        shared.writer_comes();
         let first = match queue.recv_timeout(TICK) {
             Ok(first) => Some(first),
             Err(RecvTimeoutError::Timeout) => None,
@@ -203,6 +204,7 @@ impl Writer {
             batch.look_after().map_err(Trouble::Before)?;
         }
         let done = batch.finish();
+        done.write_heard(&self.db).map_err(Trouble::Before)?;
         done.write_behind(&self.db, &self.shared, &self.heads, &mut self.loaded).map_err(Trouble::Before)?;
         if tick {
             self.loaded.follower.tidy(&self.db).map_err(Trouble::Before)?;
@@ -278,6 +280,7 @@ impl Writer {
             match self.reopen() {
                 Ok(()) => {
                     tracing::info!("the database is back; movements are taken again");
+                    self.shared.writer_comes();
                     self.shared.writable.store(true, Ordering::Release);
                     return true;
                 }
@@ -312,8 +315,7 @@ impl Writer {
         let db = schema::open_writer(&self.shared.url.path)?;
         schema::settle(&db)?;
         let before = self.loaded.last_row;
-        let Shared { url, accounts, credentials, tokens, holds, .. } = &*self.shared;
-        let loaded = load::load(&url.path, accounts, credentials, tokens, holds, &mut self.heads)?;
+        let loaded = load::load(&self.shared, &mut self.heads)?;
         if loaded.last_row < before {
             return Err("entries that were durable are gone from the database".into());
         }

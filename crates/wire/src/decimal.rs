@@ -42,9 +42,32 @@ impl Decimal {
     /// It as a whole number of units of 10^-`scale`, such as cents for 2; `None` where that would not be exact or is
     /// greater than an `i64`.
     pub fn to_minor(&self, scale: u8) -> Option<i64> {
-        let missing = u32::from(scale).checked_sub(self.scale)?;
-        let factor = 10_i128.checked_pow(missing)?;
-        i64::try_from(self.units.checked_mul(factor)?).ok()
+        i64::try_from(self.to_units(scale.into())?).ok()
+    }
+
+    /// How many of its digits stand behind the point.
+    pub const fn scale(&self) -> u32 {
+        self.scale
+    }
+
+    /// It as a whole number of units of 10^-`scale`; `None` where that would not be exact or is too great.
+    pub fn to_units(&self, scale: u32) -> Option<i128> {
+        self.units.checked_mul(10_i128.checked_pow(scale.checked_sub(self.scale)?)?)
+    }
+
+    /// The number of that many units of 10^-`scale`; `None` where it has more digits than a `Decimal` holds.
+    pub fn of_units(mut units: i128, mut scale: u32) -> Option<Decimal> {
+        while scale > 0 && units % 10 == 0 {
+            (units, scale) = (units / 10, scale - 1);
+        }
+        let is_held = scale <= DIGITS_MAX && units.unsigned_abs() < 10_u128.pow(DIGITS_MAX);
+        is_held.then_some(Decimal { units, scale })
+    }
+
+    /// The exact difference; `None` where it has more digits than a `Decimal` holds.
+    pub fn minus(&self, other: &Decimal) -> Option<Decimal> {
+        let scale = self.scale.max(other.scale);
+        Decimal::of_units(self.to_units(scale)?.checked_sub(other.to_units(scale)?)?, scale)
     }
 
     /// It in plain digits, without thousands separators.

@@ -4,6 +4,7 @@
 //! time and number.
 
 mod accounts;
+mod alerts;
 mod charge;
 mod conditions;
 mod figures;
@@ -30,6 +31,8 @@ pub(crate) enum Bench {
     Growth(growth::Arguments),
     /// A single durable charge, beside append + fdatasync and a POST that does nothing
     Charge(charge::Arguments),
+    /// Durable charges with alerts on every account, beside the same without
+    Alerts(alerts::Arguments),
     /// Charges on good accounts beside customers at zero who are refused at the full rate, and what refusals cost on disk
     Refusals(refusals::Arguments),
 }
@@ -40,6 +43,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Charge(arguments) => charge::run(arguments),
         Bench::Ledger(arguments) => ledger::run(arguments),
         Bench::Growth(arguments) => growth::run(arguments),
+        Bench::Alerts(arguments) => alerts::run(arguments),
         Bench::Refusals(arguments) => refusals::run(arguments),
     }
 }

@@ -6,6 +6,7 @@
 
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows panics, which is the failure it should be")]
 
+mod alerts;
 mod book;
 mod canonical;
 mod content;
@@ -20,3 +21,4 @@ mod naive;
 mod scenarios;
 mod script;
 mod transfers;
+mod usage;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Global;
 use super::failure::Failure;
 use super::output::{JsonList, money, note, text, width};
+use super::runway;
 use super::session::{Intent, Session, is_interactive, new_key};
 use super::table::{Lean, Table};
 use crate::door::encode;
@@ -289,6 +290,7 @@ fn print(session: &mut Session, account: &Value) -> Result<(), Failure> {
         ("available", with_currency("available")),
         ("GetBalance shows available", flag("shows_available")),
         ("balance is a metric", flag("metered")),
+        ("lasts", runway::sentence(account, zone)),
         ("entries", account["last_entry"].to_string()),
         ("opened", opened_at.unwrap_or_default()),
     ];

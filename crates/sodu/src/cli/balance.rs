@@ -2,9 +2,9 @@
 //!
 //! A balance that could not be read is an error and never zero. Keys are never shown, whatever happens.
 
-mod demo;
-mod keys;
-mod profiles;
+pub(super) mod demo;
+pub(super) mod keys;
+pub(super) mod profiles;
 mod prompt;
 
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub(super) use demo::{DEMO_FILE, DEMO_FOLDER};
 use keys::{Account, Wanted};
 
 /// Where eSMS answers.
-const ESMS: &str = "https://rest.esms.vn";
+pub(super) const ESMS: &str = "https://rest.esms.vn";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -173,7 +173,12 @@ fn check(amount: Decimal, fail_below: Option<Decimal>) -> Result<(), Failure> {
 
 /// Why there is no balance, where it was asked for, with which keys.
 fn no_balance(error: &Error, url: &str, source: &str) -> Failure {
-    let slug = match error {
+    Failure::local(slug(error), format!("No balance: {error}. Asked: {url}; keys: {source}."))
+}
+
+/// The stable name of why there is no balance.
+pub(super) fn slug(error: &Error) -> &'static str {
+    match error {
         Error::WrongKeys => "wrong_keys",
         Error::AccountLocked => "account_locked",
         Error::AddressNotAllowed => "address_not_allowed",
@@ -187,6 +192,5 @@ fn no_balance(error: &Error, url: &str, source: &str) -> Failure {
             Fault::Status { .. } => "http_status",
             Fault::Unexpected { .. } => "unexpected_answer",
         },
-    };
-    Failure::local(slug, format!("No balance: {error}. Asked: {url}; keys: {source}."))
+    }
 }

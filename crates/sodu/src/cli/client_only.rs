@@ -6,6 +6,8 @@ mod balance;
 mod failure;
 mod output;
 mod program;
+mod table;
+pub mod watch;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,7 @@ struct Global {
 #[derive(Subcommand)]
 enum Command {
     Balance(balance::Balance),
+    Watch(watch::Watch),
     /// Print a completion script for your shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -46,6 +49,7 @@ pub fn run() -> ExitCode {
         |cli| cli.global.json,
         |cli| match cli.command {
             Command::Balance(balance) => balance.run(&cli.global),
+            Command::Watch(watch) => watch.run(&cli.global),
             Command::Completions { shell } => program::completions::<Cli>(shell),
         },
     )

@@ -6,11 +6,14 @@
 //! People read tables and sentences; with `--json` programs read the API's own shapes.
 
 mod account;
+mod alerts;
 mod audit;
 mod balance;
 mod chores;
 mod currency;
+mod deliveries;
 mod demo;
+mod doctor;
 mod export;
 mod failure;
 mod hold;
@@ -21,11 +24,13 @@ mod operator;
 mod output;
 mod program;
 mod progress;
+mod runway;
 mod serve;
 mod session;
 mod statement;
 mod statements;
 mod table;
+pub mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,10 +49,12 @@ Examples:
   sodu topup 9999 500000 -k invoice-2041    money in; -k makes a retry harmless
   sodu charge 9999 350 -k message-77 --reference sms-77
   sodu hold 9999 3500000 -k campaign-tet    promised, to be captured in parts
+  sodu alerts set 9999 --hours-left 24 --email ops@example.com
   sodu statement 9999 --from 2026-07-01
   sodu serve                                answer GetBalance on 127.0.0.1:8080
   sodu operator add anna --role money       a token for other machines
   sodu balance                              what an eSMS service says is left
+  sodu watch                                the same live, with warnings in time
 
 A command talks to the server that owns the database, through the socket beside
 it; where none runs, it opens the database itself. Commands that write say on
@@ -102,6 +109,14 @@ enum Command {
     #[command(subcommand)]
     Account(account::Account),
     Balance(balance::Balance),
+    Watch(watch::Watch),
+    /// Say what an account's people want to hear, and whom to tell
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
+    Runway(runway::Runway),
+    /// List what was told to whom, and what was not; send it again
+    #[command(subcommand)]
+    Deliveries(deliveries::Deliveries),
     /// Issue, import, list, rotate and revoke the keys of an account
     #[command(subcommand)]
     Key(key::Key),
@@ -133,6 +148,7 @@ enum Command {
     Verify(chores::Verify),
     Backup(chores::Backup),
     Restore(chores::Restore),
+    Doctor(doctor::Doctor),
     /// Print the commented default configuration
     #[command(after_help = "Example:\n  sodu config > sodu.toml && sodu serve --config sodu.toml")]
     Config,
@@ -155,7 +171,11 @@ impl Command {
             Command::Demo(demo) => demo.run(global),
             Command::Serve(serve) => serve.run(global),
             Command::Account(account) => account.run(global),
+            Command::Alerts(alerts) => alerts.run(global),
+            Command::Runway(runway) => runway.run(global),
+            Command::Deliveries(deliveries) => deliveries.run(global),
             Command::Balance(balance) => balance.run(global),
+            Command::Watch(watch) => watch.run(global),
             Command::Key(key) => key.run(global),
             Command::Topup(topup) => topup.run(global),
             Command::Charge(charge) => charge.run(global),
@@ -177,6 +197,7 @@ impl Command {
             Command::Verify(verify) => verify.run(global),
             Command::Backup(backup) => backup.run(global),
             Command::Restore(restore) => restore.run(global),
+            Command::Doctor(doctor) => doctor.run(global),
             Command::Config => program::print(config::DEFAULT_TEXT),
             Command::Completions { shell } => program::completions::<Cli>(shell),
         }

@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::failure::Failure;
 
 /// How wide text is where nobody says otherwise.
-#[cfg(feature = "server")]
 const WIDTH: usize = 80;
 
 /// Standard output.
@@ -96,14 +95,17 @@ pub(super) fn note(line: &str) {
 
 /// `text` as the start of an error.
 pub(super) fn paint_error(text: &str) -> String {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+    if is_plain(&io::stderr()) { text.to_owned() } else { format!("\x1b[1;31m{text}\x1b[0m") }
+}
+
+/// Whether `out` is to have no colours.
+pub(super) fn is_plain(out: &impl IsTerminal) -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
-        || !io::stderr().is_terminal();
-    if plain { text.to_owned() } else { format!("\x1b[1;31m{text}\x1b[0m") }
+        || !out.is_terminal()
 }
 
 /// How many columns the reader's terminal has; 80 where it is none.
-#[cfg(feature = "server")]
 pub(super) fn width() -> usize {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
     size.map(|size| usize::from(size.ws_col)).filter(|width| *width >= WIDTH).unwrap_or(WIDTH)
@@ -111,20 +113,7 @@ pub(super) fn width() -> usize {
 
 /// A plain decimal as people read it: `-1,234,567.5`.
 pub(super) fn grouped(decimal: &str) -> String {
-    let (sign, digits) = decimal.strip_prefix('-').map_or(("", decimal), |digits| ("-", digits));
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
-    let mut text = sign.to_owned();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        text.push('.');
-        text.push_str(fraction);
-    }
-    text
+    crate::digits::grouped(decimal, ',', '.')
 }
 
 /// The member `name` of an answer as text; nothing where it is null or missing.
@@ -137,24 +126,4 @@ pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 #[cfg(feature = "server")]
 pub(super) fn money(value: &Value, name: &str) -> String {
     grouped(text(value, name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn figures_are_grouped_by_thousands() {
-        let cases = [
-            ("0", "0"),
-            ("-5", "-5"),
-            ("999", "999"),
-            ("36693", "36,693"),
-            ("-100000", "-100,000"),
-            ("1234567.05", "1,234,567.05"),
-        ];
-        for (plain, shown) in cases {
-            assert_eq!(grouped(plain), shown);
-        }
-    }
 }

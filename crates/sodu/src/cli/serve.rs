@@ -7,7 +7,7 @@ use super::Global;
 use super::failure::Failure;
 use super::output::{Output, note};
 use crate::config::Overrides;
-use crate::serve::{Bound, PortChoice};
+use crate::serve::{Bound, PortChoice, Supervisor};
 use crate::{door, log, serve};
 
 /// Answer GetBalance, and the command line, until SIGINT or SIGTERM
@@ -43,7 +43,7 @@ impl Serve {
         let config = global.settings(flags)?;
         log::init(&config.log)
             .map_err(|error| Failure::local("no_log", format!("The log cannot be set up: {error}.")))?;
-        let store = door::open_to_serve(&config)?;
+        let store = Supervisor::found().while_loading(|| door::open_to_serve(&config))?;
         if store.created() {
             note(&format!("created the database {}", store.url()));
         }

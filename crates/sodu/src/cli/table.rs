@@ -27,6 +27,7 @@ impl Table {
     }
 
     /// Widens columns for the cells of `rows`; the last one is not looked at.
+    #[cfg(any(feature = "server", test))]
     pub(super) fn fit(&mut self, rows: &[Vec<String>]) {
         let inner = self.columns.len().saturating_sub(1);
         for row in rows {

@@ -15,6 +15,8 @@ use jiff::tz::TimeZone;
 use store::DatabaseUrl;
 use tracing::level_filters::LevelFilter;
 
+use crate::notify::texts::Language;
+
 use super::{Config, ConfigError, LogFormat, TlsFiles};
 
 /// The name of every setting.
@@ -42,6 +44,14 @@ pub(super) const FIELDS: &[&str] = &[
     "ops_tls.key",
     "log.format",
     "log.level",
+    "alerts.smtp",
+    "alerts.from",
+    "alerts.telegram",
+    "alerts.language",
+    "alerts.allow_private",
+    "alerts.give_up_days",
+    "alerts.keep_days",
+    "alerts.targets",
 ];
 
 /// The settings that take any number of values.
@@ -53,6 +63,8 @@ pub(super) struct Draft {
     config: Config,
     tls: [Option<PathBuf>; 2],
     ops_tls: [Option<PathBuf>; 2],
+    /// Read at the end: targets by mail go through the mail server of the same section.
+    targets: Option<String>,
 }
 
 impl Draft {
@@ -87,6 +99,14 @@ impl Draft {
             "ops_tls.key" => self.ops_tls[1] = Some(path(text)?),
             "log.format" => config.log.format = log_format(text)?,
             "log.level" => config.log.level = log_level(text)?,
+            "alerts.smtp" => config.alerts.smtp = Some(text.as_str().into()),
+            "alerts.from" => config.alerts.from = Some(text.clone()),
+            "alerts.telegram" => config.alerts.telegram = Some(text.as_str().into()),
+            "alerts.language" => config.alerts.language = language(text)?,
+            "alerts.allow_private" => config.alerts.allow_private = flag(text)?,
+            "alerts.give_up_days" => config.alerts.give_up_days = number(text, 1..=365)?,
+            "alerts.keep_days" => config.alerts.keep_days = number(text, 1..=3_650)?,
+            "alerts.targets" => self.targets = Some(text.clone()),
             unknown => return Err(unknown_field(unknown)),
         }
         Ok(())
@@ -96,7 +116,11 @@ impl Draft {
     pub(super) fn finish(self) -> Result<Config, ConfigError> {
         let tls = tls_files("tls", self.tls)?;
         let ops_tls = tls_files("ops_tls", self.ops_tls)?;
-        Ok(Config { tls, ops_tls, ..self.config })
+        let mut alerts = self.config.alerts;
+        if let Some(targets) = &self.targets {
+            alerts.set_targets(targets).map_err(|what| ConfigError::new("alerts.targets", &what))?;
+        }
+        Ok(Config { tls, ops_tls, alerts, ..self.config })
     }
 }
 
@@ -156,6 +180,14 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err(format!("{text:?} is not a log format: auto, text or json")),
+    }
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    match text {
+        "en" => Ok(Language::English),
+        "vi" => Ok(Language::Vietnamese),
+        _ => Err(format!("{text:?} is not a language: en or vi")),
     }
 }
 

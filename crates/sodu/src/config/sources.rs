@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::fields::{FIELDS, LISTS, unknown_field};
@@ -52,13 +53,34 @@ pub(super) fn settings_of_file(path: &Path, text: &str) -> Result<Vec<Setting>, 
     let setting = |(start, name, value): (usize, String, &DeValue<'_>)| {
         let origin = origin(start);
         let unfit = || format!("{name} takes a text, a whole number, true or false, or a list of texts");
-        match values(value) {
+        let read = if name == TARGETS { nested(value).or_else(|| values(value)) } else { values(value) };
+        match read {
             _ if !FIELDS.contains(&name.as_str()) => Err(ConfigError::new(&origin, &unknown_field(&name))),
             None => Err(ConfigError::new(&origin, &unfit())),
             Some(values) => Ok(Setting { name, values, origin }),
         }
     };
     found.into_iter().map(setting).collect()
+}
+
+/// The setting that is a table of tables, and travels as JSON.
+const TARGETS: &str = "alerts.targets";
+
+fn nested(value: &DeValue<'_>) -> Option<Vec<String>> {
+    value.as_table().map(|_| vec![json(value).to_string()])
+}
+
+fn json(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::Table(table) => {
+            Value::Object(table.iter().map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref()))).collect())
+        }
+        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect(),
+        DeValue::Boolean(flag) => (*flag).into(),
+        DeValue::Integer(number) => number.as_str().replace('_', "").parse::<i64>().map_or(Value::Null, Value::from),
+        DeValue::String(text) => text.as_ref().into(),
+        DeValue::Float(_) | DeValue::Datetime(_) => Value::Null,
+    }
 }
 
 fn values(value: &DeValue<'_>) -> Option<Vec<String>> {

@@ -6,6 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::exposition::Exposition;
+
 /// The upper bounds of all buckets but the last, in microseconds.
 pub(super) const BOUNDS_US: [u64; 13] =
     [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 250_000, 1_000_000, 5_000_000];
@@ -35,5 +37,46 @@ impl Histogram {
             sum_ns += part.sum_ns.load(Relaxed);
         }
         (buckets, sum_ns)
+    }
+}
+
+impl Exposition {
+    /// One histogram: the sum of `parts`.
+    pub(super) fn histogram<'a>(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &str)],
+        parts: impl Iterator<Item = &'a Histogram>,
+    ) {
+        let (buckets, sum_ns) = Histogram::sum(parts);
+        let mut cumulated = 0;
+        for (index, bucket) in buckets.iter().enumerate() {
+            cumulated += bucket;
+            let bound = BOUNDS_US.get(index).map_or("+Inf".to_owned(), |bound| seconds(*bound * 1000));
+            self.write(format_args!("{name}_bucket"));
+            self.labels(labels.iter().copied().chain([("le", bound.as_str())]));
+            self.write(format_args!(" {cumulated}\n"));
+        }
+        self.sample(&format!("{name}_sum"), labels, seconds(sum_ns));
+        self.sample(&format!("{name}_count"), labels, cumulated);
+    }
+}
+
+/// Nanoseconds as a decimal of seconds, without trailing zeros.
+pub(crate) fn seconds(ns: u64) -> String {
+    let text = format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_exact() {
+        assert_eq!(seconds(0), "0");
+        assert_eq!(seconds(50), "0.00000005");
+        assert_eq!(seconds(1_500_000_000), "1.5");
+        assert_eq!(seconds(10_000_000_000), "10");
     }
 }

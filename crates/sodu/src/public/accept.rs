@@ -16,6 +16,7 @@ use tracing::warn;
 use super::Rules;
 use super::connection::{self, Thread};
 use super::vigil::Watch;
+use crate::serve::Beat;
 
 /// How long to wait after an accept that failed for want of files or memory.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -28,6 +29,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     rules: Arc<Rules>,
     mut stop: watch::Receiver<Option<Instant>>,
+    beat: Beat,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let watch = Arc::new(Watch::new(rules.header_timeout, rules.idle_timeout));
@@ -41,6 +43,7 @@ pub(super) async fn serve(
     tokio::select! {
         () = accept(&listener, &thread) => {}
         () = watch.sweep() => {}
+        () = beat.go_on() => {}
         _ = stop.wait_for(Option::is_some) => {}
     }
     drop(listener);

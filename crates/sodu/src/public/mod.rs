@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::error;
 
 use crate::config::Config;
-use crate::serve::Node;
+use crate::serve::{Kind, Node};
 
 /// What every public thread is told.
 struct Rules {
@@ -77,7 +77,8 @@ impl Public {
         for (index, listener) in listeners.into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let end = End(Arc::clone(&end));
-            let served = accept::serve(listener, Arc::clone(&rules), stopped.clone());
+            let beat = node.pulse.beat(format!("public-{index}"), Kind::Public);
+            let served = accept::serve(listener, Arc::clone(&rules), stopped.clone(), beat);
             let thread = std::thread::Builder::new().name(format!("public-{index}")).spawn(move || {
                 let _end = end;
                 if let Err(error) = runtime.block_on(served) {

@@ -48,6 +48,11 @@ pub(crate) fn listeners(
     attempt.map_err(|cause| BindError { wanted, further, flag, cause })
 }
 
+/// Whether a server could take `address`; nobody is listened to, and it is free again when this returns.
+pub(crate) fn try_address(address: SocketAddr) -> io::Result<()> {
+    bound(address, false).map(drop)
+}
+
 fn at(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
     if count == 1 {
         return Ok(vec![listener(address, false)?]);
@@ -63,6 +68,13 @@ fn at(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
 }
 
 fn listener(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
+    let socket = bound(address, reuse_port)?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn bound(address: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // Connections of an earlier process that are still in TIME_WAIT must not keep the port taken.
     socket.set_reuse_address(true)?;
@@ -73,9 +85,7 @@ fn listener(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
         socket.set_only_v6(false)?;
     }
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// An address that could not be listened on.

@@ -7,11 +7,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
 /// Files that are needed for other things than eSMS clients: the database, operators, listeners, runtimes.
-const RESERVED: u64 = 256;
+pub(crate) const FILES_RESERVED: u64 = 256;
 
 /// `wanted`, or as many connections as the limit on open files allows.
 pub(super) fn connections(wanted: usize) -> usize {
-    let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(RESERVED);
+    let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(FILES_RESERVED);
     let limit = getrlimit(Resource::Nofile);
     let Some(current) = limit.current.filter(|current| *current < needed) else { return wanted };
     let raised = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
@@ -20,7 +20,7 @@ pub(super) fn connections(wanted: usize) -> usize {
     if files >= needed {
         return wanted;
     }
-    let allowed = usize::try_from(files.saturating_sub(RESERVED).max(files / 2)).unwrap_or(wanted);
+    let allowed = usize::try_from(files.saturating_sub(FILES_RESERVED).max(files / 2)).unwrap_or(wanted);
     warn!(
         connections_max = wanted,
         allowed,

@@ -14,7 +14,7 @@ use store::{AccountChange, AccountNow, ChangeError, NewAccount, Profile, Profile
 use super::members::Members;
 use super::problem::{Problem, Slug};
 use super::query::Query;
-use super::{Api, Body, Caller, Place, fields, refused, show, together};
+use super::{Api, Body, Caller, Place, fields, refused, runway, show, together};
 use crate::times::Bound;
 
 /// The currency of an account for which none is named.
@@ -149,8 +149,16 @@ fn expected(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 async fn whole(api: &Api, now: &AccountNow) -> Result<Response, Problem> {
     let profile = profile(api, now.id).await?;
     let etag: [(HeaderName, String); 1] = [(header::ETAG, format!("\"{}\"", settings_version(&profile, now)))];
-    let shape = show::account(show::figures(now), &profile, now, api.open_hold_count(now.id).await?);
-    Ok((etag, Json(json!(shape))).into_response())
+    let holds = api.open_hold_count(now.id).await?;
+    let mut shape = json!(show::account(show::figures(now), &profile, now, holds));
+    let account = *now;
+    let estimate = api.read(move |store| store.runway(&account)).await?;
+    if let Some(estimate) = estimate {
+        shape["runway"] = runway::shown(&estimate, now.currency, api.now().await?);
+    } else {
+        shape["runway"] = Value::Null;
+    }
+    Ok((etag, Json(shape)).into_response())
 }
 
 /// What a PATCH asks for.

@@ -113,6 +113,35 @@ impl Members {
         list.into_iter().map(text).collect::<Result<_, _>>().map(Some)
     }
 
+    /// A list of whole numbers.
+    pub(super) fn wholes(&mut self, name: &str) -> Result<Vec<u64>, Problem> {
+        let numbers = self.list(name, "a list of whole numbers")?.into_iter().map(|value| {
+            let mut alone = Members(vec![(name.to_owned(), value)]);
+            alone.whole(name)?.ok_or_else(|| wrong_type(name, "a list of whole numbers", &Value::Null))
+        });
+        numbers.collect()
+    }
+
+    /// A list of objects, in none of which a name stands twice.
+    pub(super) fn objects(&mut self, name: &str) -> Result<Vec<Members>, Problem> {
+        let members = |value| {
+            if let Value::Object(members) = value {
+                Ok(Members(members.into_iter().collect()))
+            } else {
+                Err(wrong_type(name, "a list of objects", &value))
+            }
+        };
+        self.list(name, "a list of objects")?.into_iter().map(members).collect()
+    }
+
+    fn list(&mut self, name: &str, expected: &str) -> Result<Vec<Value>, Problem> {
+        match self.take(name) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(list)) => Ok(list),
+            Some(other) => Err(wrong_type(name, expected, &other)),
+        }
+    }
+
     /// An object of texts.
     pub(super) fn pairs(&mut self, name: &str) -> Result<Vec<(String, String)>, Problem> {
         let object = match self.take(name) {
@@ -220,16 +249,28 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for UniqueVisitor<V> {
     }
 }
 
-/// A member's value. In an object (metadata) no name may stand twice either; no route takes anything deeper.
+/// A value; where it is an object, no name stands twice in it.
+fn flat(raw: &str) -> serde_json::Result<Value> {
+    if raw.starts_with('{') {
+        let Unique::<Value>(members) = serde_json::from_str(raw)?;
+        return Ok(Value::Object(members.into_iter().collect()));
+    }
+    serde_json::from_str(raw)
+}
+
+/// A member's value. In an object (metadata) or a list of objects (contacts) no name may stand twice either; no route takes
+/// anything deeper.
 struct Member(Value);
 
 impl<'de> Deserialize<'de> for Member {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Member, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
-        if raw.starts_with('{') {
-            let Unique::<Value>(members) = serde_json::from_str(raw).map_err(D::Error::custom)?;
-            return Ok(Member(Value::Object(members.into_iter().collect())));
-        }
-        serde_json::from_str(raw).map(Member).map_err(D::Error::custom)
+        let value = if raw.starts_with('[') {
+            let items: Vec<&RawValue> = serde_json::from_str(raw).map_err(D::Error::custom)?;
+            items.into_iter().map(|item| flat(item.get())).collect()
+        } else {
+            flat(raw)
+        };
+        value.map(Member).map_err(D::Error::custom)
     }
 }

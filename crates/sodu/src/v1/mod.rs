@@ -7,12 +7,14 @@
 //! Deliberately absent: the eSMS calls (`public`), health and metrics (`ops`), and any state of its own.
 
 mod accounts;
+mod alerts;
 mod audit;
 mod batch;
 mod chores;
 mod commands;
 mod credentials;
 mod currencies;
+mod deliveries;
 mod entries;
 mod fields;
 mod imports;
@@ -25,6 +27,7 @@ mod problem;
 mod query;
 mod refused;
 mod request;
+mod runway;
 mod sheet;
 mod show;
 mod totals;
@@ -38,7 +41,7 @@ use axum::handler::Handler;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware;
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use hyper::body::Bytes;
 use jiff::tz::TimeZone;
 use ledger::{AccountId, Actor, Command, Time};
@@ -78,6 +81,13 @@ fn routes() -> Vec<Route> {
         Route::post("/v1/accounts/{id}/credentials", Admin, credentials::add),
         Route::patch("/v1/accounts/{id}/credentials/{api_key}", Admin, credentials::change),
         Route::delete("/v1/accounts/{id}/credentials/{api_key}", Admin, credentials::revoke),
+        Route::get("/v1/accounts/{id}/alerts", Admin, alerts::show),
+        Route::put("/v1/accounts/{id}/alerts", Admin, alerts::set),
+        Route::delete("/v1/accounts/{id}/alerts", Admin, alerts::clear),
+        Route::get("/v1/runway", Read, runway::list),
+        Route::get("/v1/deliveries", Read, deliveries::list),
+        Route::get("/v1/deliveries/{id}", Read, deliveries::show),
+        Route::post("/v1/deliveries/{id}/resend", Admin, deliveries::resend),
         Route::post("/v1/accounts/{id}/topups", Money, movements::top_up),
         Route::post("/v1/accounts/{id}/charges", Money, movements::charge),
         Route::post("/v1/accounts/{id}/holds", Money, movements::hold),
@@ -137,6 +147,10 @@ impl Route {
 
     fn post<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Api>) -> Route {
         Route { method: Method::POST, path, role, handler: post(handler) }
+    }
+
+    fn put<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Api>) -> Route {
+        Route { method: Method::PUT, path, role, handler: put(handler) }
     }
 
     fn patch<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Api>) -> Route {

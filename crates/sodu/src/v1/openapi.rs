@@ -17,13 +17,14 @@ use store::Role;
 use super::problem::{Problem, Slug};
 use super::query::Query;
 
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     include_str!("openapi/head.json"),
     include_str!("openapi/accounts.json"),
     include_str!("openapi/history.json"),
     include_str!("openapi/movements.json"),
     include_str!("openapi/batch.json"),
     include_str!("openapi/credentials.json"),
+    include_str!("openapi/alerts.json"),
     include_str!("openapi/settings.json"),
     include_str!("openapi/chores.json"),
 ];

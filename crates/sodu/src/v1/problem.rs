@@ -43,6 +43,7 @@ slugs! {
     UnknownCredential = ("unknown_credential", NOT_FOUND, "There is no such credential"),
     UnknownCurrency = ("unknown_currency", NOT_FOUND, "There is no such currency"),
     UnknownOperator = ("unknown_operator", NOT_FOUND, "There is no such operator"),
+    UnknownDelivery = ("unknown_delivery", NOT_FOUND, "There is no such delivery"),
     UnknownHold = ("unknown_hold", NOT_FOUND, "There is no such hold"),
     UnknownCharge = ("unknown_charge", NOT_FOUND, "There is no such charge"),
     UnknownKey = ("unknown_key", NOT_FOUND, "The idempotency key has done nothing"),

@@ -6,21 +6,20 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::json;
 
-use crate::common::{Ended, Server, Sodu, program, run};
+use crate::common::{Ended, Server, Sodu, program, run, terminal};
 
 /// A served account with 1,234,567.89 on it, and its keys.
-struct Service {
-    sodu: Sodu,
+pub(crate) struct Service {
+    pub(crate) sodu: Sodu,
     server: Server,
-    api_key: String,
-    secret_key: String,
+    pub(crate) api_key: String,
+    pub(crate) secret_key: String,
 }
 
 impl Service {
-    fn start() -> Service {
+    pub(crate) fn start() -> Service {
         let sodu = Sodu::new();
         sodu.run(&["account", "open", "--name", "ABC", "--id", "9999"]).expect(0);
         sodu.run(&["topup", "9999", "1234567.89", "-k", "first"]).expect(0);
@@ -31,7 +30,7 @@ impl Service {
         Service { sodu, server, api_key, secret_key }
     }
 
-    fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         self.server.ready["url"].as_str().expect("a URL")
     }
 
@@ -53,7 +52,7 @@ impl Service {
         run(&mut self.command(&[args, &["--url", self.url()]].concat()))
     }
 
-    fn expect_no_secret(&self, ended: &Ended) {
+    pub(crate) fn expect_no_secret(&self, ended: &Ended) {
         let said = format!("{}{}", ended.out, ended.err);
         assert!(!said.contains(&self.api_key) && !said.contains(&self.secret_key), "{said}");
     }
@@ -135,16 +134,12 @@ fn one_source_gives_both_keys() {
 #[test]
 fn a_person_is_asked_and_the_secret_is_not_shown() {
     let service = Service::start();
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-    grantpt(&terminal).expect("granted");
-    unlockpt(&terminal).expect("unlocked");
-    let name = ptsname(&terminal, Vec::new()).expect("a name").into_string().expect("UTF-8");
+    let (mut terminal, name) = terminal();
     let side = || fs::OpenOptions::new().read(true).write(true).open(&name).expect("the other side");
     let mut command = service.without_keys(&["--url", service.url()]);
     command.stdin(side()).stderr(side()).stdout(Stdio::piped());
     let child = command.spawn().expect("it runs");
     drop(command);
-    let mut terminal = fs::File::from(terminal);
     let mut seen = String::new();
     for (question, answer) in [("ApiKey: ", &service.api_key), ("(not shown): ", &service.secret_key)] {
         while !seen.ends_with(question) {

@@ -1,10 +1,12 @@
 //! A folder of its own for each test, and the binary in it.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -130,9 +132,14 @@ impl Server {
     }
 
     /// Ends it as Ctrl-C does.
-    pub(crate) fn interrupt(mut self) -> ExitStatus {
+    pub(crate) fn interrupt(self) -> ExitStatus {
+        self.end(Signal::INT)
+    }
+
+    /// Ends it by that signal.
+    pub(crate) fn end(mut self, signal: Signal) -> ExitStatus {
         let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::INT).expect("it runs");
+        kill_process(pid, signal).expect("it runs");
         let status = self.child.wait().expect("it ends");
         let mut rest = String::new();
         self.out.read_line(&mut rest).expect("the end");
@@ -151,6 +158,15 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A terminal, and the name of its other side.
+pub(crate) fn terminal() -> (File, String) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&terminal).expect("granted");
+    unlockpt(&terminal).expect("unlocked");
+    let name = ptsname(&terminal, Vec::new()).expect("a name").into_string().expect("UTF-8");
+    (File::from(terminal), name)
 }
 
 /// How many columns `line` takes, in text without wide letters.

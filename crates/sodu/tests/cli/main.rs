@@ -4,12 +4,14 @@
 
 mod accounts;
 mod against;
+mod alerts;
 mod balance;
 mod chores;
 mod client;
 mod common;
 mod cut_off;
 mod demo;
+mod doctor;
 mod engine;
 mod holds;
 mod imports;
@@ -19,7 +21,9 @@ mod movements;
 mod operators;
 mod processes;
 mod statements;
+mod supervised;
 mod tamper;
 mod tampered;
 mod twists;
 mod usage;
+mod watch;

@@ -22,6 +22,7 @@ fn with_history(count: u32) -> Sodu {
         refusal_days: 30,
         refusals_per_second: 1000,
         connections_max: 8,
+        alert_targets: Vec::new(),
     })
     .expect("a database");
     let by = Actor::new("local:anna").expect("a name");

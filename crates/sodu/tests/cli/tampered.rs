@@ -103,7 +103,9 @@ pub(crate) fn falsehoods(size: Size, sql: &str) -> Vec<String> {
     let sodu = copy_of(size);
     shell(&sodu, sql);
     let ended = sodu.run(&["verify"]);
-    assert_eq!((ended.code, ended.err.as_str()), (1, ""), "{sql} went unnoticed: {}", ended.out);
+    // A machine that is busy is told how far it is.
+    let said: Vec<&str> = ended.err.lines().filter(|line| !line.starts_with("verifying: ")).collect();
+    assert_eq!((ended.code, said), (1, Vec::new()), "{sql} went unnoticed: {}", ended.out);
     false_lines(&ended)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::common::{Sodu, columns, program, run};
 
-const COMMANDS: [&[&str]; 47] = [
+const COMMANDS: [&[&str]; 48] = [
     &[],
     &["demo"],
     &["serve"],
@@ -46,6 +46,7 @@ const COMMANDS: [&[&str]; 47] = [
     &["export"],
     &["export", "accounts"],
     &["export", "entries"],
+    &["doctor"],
     &["config"],
     &["verify"],
     &["backup"],

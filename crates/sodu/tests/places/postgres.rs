@@ -67,6 +67,7 @@ fn template() -> &'static str {
             refusal_days: 30,
             refusals_per_second: 1,
             connections_max: 6,
+            alert_targets: Vec::new(),
         };
         Store::open(options).expect("a new store").close();
         cluster.run(&name, CLOCK);

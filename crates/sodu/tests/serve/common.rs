@@ -204,6 +204,7 @@ pub(crate) fn open(url: &DatabaseUrl, clock: &Arc<AtomicI64>) -> Store {
         refusal_days: 30,
         refusals_per_second: 1000,
         connections_max: 8,
+        alert_targets: Vec::new(),
     };
     Store::open(options).expect("the database opens")
 }

@@ -86,6 +86,8 @@ fn expected_role(method: &str, path: &str) -> Role {
     let last = path.rsplit('/').next().unwrap_or_default();
     match method {
         "GET" if path.starts_with("/v1/audit") || path.starts_with("/v1/operators") => Role::Admin,
+        // Contacts are people.
+        "GET" if path.ends_with("/alerts") => Role::Admin,
         "GET" => Role::Read,
         _ if MOVEMENTS.contains(&last) => Role::Money,
         _ => Role::Admin,

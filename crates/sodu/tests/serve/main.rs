@@ -3,6 +3,7 @@
 //! Requests are written out as clients send them, so that no HTTP library stands between the contract and the test.
 //! Nothing sleeps: a test that waits for a time limit waits for the end of its socket.
 
+mod alive;
 mod caller;
 mod clients;
 mod common;

@@ -57,6 +57,26 @@ fn metrics_tell_what_was_answered_and_what_the_ledger_does() {
 }
 
 #[test]
+fn metrics_tell_how_long_marked_accounts_last() {
+    let server = Server::start();
+    let change = store::ProfileChange { metered: Some(true), ..Default::default() };
+    let change = store::AccountChange { profile: change, ..store::AccountChange::default() };
+    let account = ledger::AccountId::new(9999).expect("an id");
+    block_on(server.store.change_account(actor(), account, change)).expect("changed");
+    let amount = ledger::Amount::new(minor("1000")).expect("an amount");
+    server.act(9999, ledger::Movement::Charge { amount });
+    let text = server.ops("/metrics").body;
+    assert!(!text.contains("sodu_account_runway_seconds{"), "less than an hour is known");
+    assert!(
+        text.contains("\nsodu_deliveries_waiting 0\n") && text.contains("\nsodu_deliveries_given_up 0\n"),
+        "{text}"
+    );
+    server.pass(std::time::Duration::from_secs(7200));
+    // 1,035,693 are available, and 1,000 were used in two hours.
+    server.await_metric(r#"sodu_account_runway_seconds{account="9999"} 7456989"#);
+}
+
+#[test]
 fn every_line_of_the_metrics_is_well_formed() {
     let server = Server::start();
     server.ask(call(API_KEY, SECRET_KEY));

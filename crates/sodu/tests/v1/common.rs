@@ -50,6 +50,7 @@ pub(crate) fn options(place: &Place, clock: Arc<AtomicI64>) -> Options {
         refusal_days: 30,
         refusals_per_second: 1000,
         connections_max: 8,
+        alert_targets: Vec::new(),
     }
 }
 

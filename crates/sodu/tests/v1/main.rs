@@ -3,6 +3,7 @@
 //!
 //! Each test has its own database and a clock that stands still until it is moved.
 
+mod alerts;
 mod as_of;
 mod audit;
 mod batch;

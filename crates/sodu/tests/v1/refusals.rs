@@ -24,7 +24,7 @@ async fn a_charge_beyond_the_credit_is_refused_with_the_figures() {
     // Nothing happened, and exactly what there is can be spent.
     assert_eq!(api.get("/v1/accounts/1").await.json["last_entry"], 2);
     api.post("/v1/accounts/1/charges", "all", r#"{"amount":"600"}"#).await.expect(201);
-    assert!(api.metrics.render(&api.store).await.contains("sodu_refusals_total{refusal=\"insufficient_credit\"} 1"));
+    assert!(api.metrics.render(&api.store, &[]).contains("sodu_refusals_total{refusal=\"insufficient_credit\"} 1"));
 }
 
 #[tokio::test]

@@ -42,8 +42,9 @@ async fn an_account_needs_no_more_than_a_name() {
     let id = opened.json["account"]["id"].as_u64().expect("a number");
     assert_eq!(opened.json["account"]["currency"], "VND");
     assert_eq!(opened.json["entry"]["key"], Value::Null);
-    let shown = api.get(&format!("/v1/accounts/{id}")).await.expect(200);
-    assert_eq!(shown.json, opened.json["account"]);
+    let mut shown = api.get(&format!("/v1/accounts/{id}")).await.expect(200).json;
+    let runway = shown.as_object_mut().and_then(|members| members.remove("runway"));
+    assert_eq!((shown, runway), (opened.json["account"].clone(), Some(Value::Null)));
 }
 
 /// JSON has one kind of number, and some languages write every one of them with a point.
@@ -115,7 +116,7 @@ async fn a_patch_sets_what_it_names_and_leaves_the_rest() {
     let expected = json!({
         "id": 1, "name": "First", "external_id": "x", "opened_at": "2026-07-29T07:00:00.000000Z", "currency": "VND",
         "status": "locked", "balance": "100", "posted": "100", "held": "0", "available": "150", "credit_limit": "50",
-        "shows_available": true, "metered": true, "last_entry": 4, "open_holds": 0
+        "shows_available": true, "metered": true, "last_entry": 4, "open_holds": 0, "runway": null
     });
     assert_eq!(changed, expected);
     let entries = api.get("/v1/accounts/1/entries?cursor=2").await.expect(200).json;
@@ -156,7 +157,9 @@ async fn lists_go_on_at_their_cursor() {
     assert_eq!(ids(&api.get("/v1/accounts?query=crm-4").await.expect(200).json), [4]);
     assert_eq!(ids(&api.get("/v1/accounts?query=shop%205").await.expect(200).json), [5]);
     assert_eq!(ids(&api.get("/v1/accounts?query=nobody").await.expect(200).json), [0; 0]);
-    assert_eq!(first["accounts"][0], api.get("/v1/accounts/1").await.json);
+    let mut alone = api.get("/v1/accounts/1").await.json;
+    alone.as_object_mut().and_then(|members| members.remove("runway"));
+    assert_eq!(first["accounts"][0], alone);
 }
 
 #[tokio::test]

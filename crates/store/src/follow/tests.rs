@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::keys::Runs;
+use crate::schema;
 
 const KEYS: RangeInclusive<u8> = 0..=90;
 
@@ -49,7 +50,9 @@ fn fingerprint(key: u8) -> u128 {
 impl World {
     fn new(sizes: Sizes) -> World {
         let db = Connection::open_in_memory().expect("a database");
-        db.execute_batch(include_str!("../schema.sql")).expect("the schema");
+        for step in schema::MIGRATIONS {
+            db.execute_batch(step).expect("the schema");
+        }
         let follower = Follower::load_with(&db, sizes).expect("nothing");
         let accounts = Accounts::with_room(0);
         World { db, sizes, accounts, follower, log: Vec::new(), known: BTreeMap::new(), lapsed: 0 }
@@ -79,7 +82,8 @@ impl World {
             let sql = "INSERT INTO refusals VALUES (?1, 1, 'k', x'', '', '', 0, '')";
             self.db.execute(sql, [-row]).expect("a refusal");
         }
-        let source = Source { accounts: &self.accounts, heads: &[], last_time: Time::default() };
+        let source =
+            Source { accounts: &self.accounts, watches: &Mutex::default(), heads: &[], last_time: Time::default() };
         self.follower.write_piece(&self.db, source, rows.len()).expect("a piece");
     }
 
@@ -120,7 +124,8 @@ impl World {
     fn end(&mut self) {
         while self.follower.is_behind() {
             self.db.execute_batch("BEGIN").expect("a transaction");
-            let source = Source { accounts: &self.accounts, heads: &[], last_time: Time::default() };
+            let source =
+                Source { accounts: &self.accounts, watches: &Mutex::default(), heads: &[], last_time: Time::default() };
             let last_row = self.last_row();
             self.follower.write_rest(&self.db, source, last_row).expect("a piece");
             self.db.execute_batch("COMMIT").expect("a commit");

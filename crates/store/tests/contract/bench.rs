@@ -200,6 +200,7 @@ pub(crate) fn options(url: DatabaseUrl, time: &Arc<AtomicI64>) -> Options {
         refusal_days: 30,
         refusals_per_second: 1_000,
         connections_max: 10,
+        alert_targets: vec!["ops".into()],
     }
 }
 

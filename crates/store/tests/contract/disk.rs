@@ -1,10 +1,13 @@
 //! Ownership, schema, strangers, damage, backups.
 
-use ledger::{Currency, Movement, Named, Refusal};
-use rusqlite::Connection;
-use store::{DatabaseUrl, Fault, OpenError, Options, SqliteUrl};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::bench::{Bench, account, actor, command, key, minor, options, run, vnd};
+use ledger::{Currency, Movement, Named, Refusal, Time};
+use rusqlite::Connection;
+use store::{Clock, DatabaseUrl, Fault, OpenError, Options, SqliteUrl, Store};
+
+use crate::bench::{Bench, START, account, actor, command, key, minor, options, run, until, vnd};
 
 #[test]
 fn a_second_owner_is_told_who_has_it_and_changes_nothing() {
@@ -88,6 +91,7 @@ fn a_log_that_cannot_be_settled_is_read_from_and_movements_wait_until_it_is() {
     let bench = bench.reopened();
     assert_eq!(bench.posted(1), "5", "reads go on");
     assert!(!bench.store.stats().writable);
+    assert_eq!(bench.store.writer_busy(), None, "waiting for the disk is not being stuck");
     let topup = |key: &str| command(1, Movement::Topup { amount: vnd("5") }, key);
     assert_eq!(bench.try_submit(topup("a")), Err(Fault::Unavailable), "not even a replay is acknowledged");
     assert_eq!(bench.try_submit(topup("b")), Err(Fault::Unavailable));
@@ -310,4 +314,29 @@ fn a_currency_that_is_missing_in_between_is_damage() {
     tamper.execute_batch("UPDATE currencies SET id = 2 WHERE code = 'USD'").expect("tampered");
     let Err(store::OpenError::Damaged(what)) = bench.open_again() else { panic!("the gap went unnoticed") };
     assert!(what.contains("row 1 of currencies"), "{what}");
+}
+
+#[test]
+fn a_writer_that_does_not_come_round_is_noticed() {
+    let bench = Bench::new();
+    bench.open(1);
+    bench.store.close();
+    let gate = Arc::new(Mutex::new(()));
+    let behind = Arc::clone(&gate);
+    let clock: Clock = Arc::new(move || {
+        drop(behind.lock().expect("a gate"));
+        Time::from_micros(START)
+    });
+    let store = Store::open(Options { clock, ..options(bench.place.url(), &bench.time) }).expect("the store again");
+    let is_busy = |store: &Store| store.writer_busy().is_some_and(|busy| busy > Duration::from_millis(2_500));
+    let shut = gate.lock().expect("a gate");
+    let handle = store.clone();
+    let caller = std::thread::spawn(move || {
+        run(handle.submit(vec![command(1, Movement::Topup { amount: vnd("1") }, "a")])).map(|_| ())
+    });
+    until("a writer that is held up", || is_busy(&store));
+    drop(shut);
+    caller.join().expect("a caller").expect("no fault");
+    until("a writer that goes on", || !is_busy(&store));
+    store.close();
 }

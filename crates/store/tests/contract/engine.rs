@@ -61,6 +61,16 @@ impl Bench {
         self.place.0.path().to_owned()
     }
 
+    /// As a process that was killed leaves it: the files as they are at this instant, opened elsewhere.
+    pub(crate) fn killed(self) -> Bench {
+        let place = Place::new();
+        for name in ["sodu.db", "sodu.db-wal"] {
+            std::fs::copy(self.place.0.path().join(name), place.0.path().join(name)).expect("a copy");
+        }
+        let store = Store::open(options(place.url(), &self.time)).expect("the store again");
+        Bench { store, time: self.time, place }
+    }
+
     pub(crate) fn open_again(&self) -> Result<Store, OpenError> {
         Store::open(options(self.place.url(), &self.time))
     }

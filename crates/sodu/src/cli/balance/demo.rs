@@ -19,7 +19,7 @@ pub(in crate::cli) const DEMO_FILE: &str = "demo.json";
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The first account of the newest demo of this user that runs.
-pub(super) fn running() -> Result<Account, Failure> {
+pub(in crate::cli) fn running() -> Result<Account, Failure> {
     let mut found: Vec<(SystemTime, PathBuf)> = fs::read_dir(std::env::temp_dir())
         .into_iter()
         .flatten()

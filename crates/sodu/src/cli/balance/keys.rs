@@ -19,15 +19,15 @@ pub(super) struct Wanted {
 }
 
 /// An account to ask for.
-pub(super) struct Account {
+pub(in crate::cli) struct Account {
     /// Where; the usual service where nothing is said.
-    pub(super) url: Option<String>,
-    pub(super) api_key: String,
-    pub(super) secret_key: String,
+    pub(in crate::cli) url: Option<String>,
+    pub(in crate::cli) api_key: String,
+    pub(in crate::cli) secret_key: String,
     /// Where the keys came from, for people.
-    pub(super) source: String,
+    pub(in crate::cli) source: String,
     /// Authorities to trust beside the system's, as PEM; nothing for none.
-    pub(super) extra_roots: String,
+    pub(in crate::cli) extra_roots: String,
 }
 
 impl Account {
@@ -95,6 +95,6 @@ fn pair(
 }
 
 /// A variable that says something; an empty one says nothing.
-fn variable(name: &str) -> Option<String> {
+pub(in crate::cli) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }

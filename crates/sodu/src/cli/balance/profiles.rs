@@ -16,16 +16,16 @@ use crate::cli::output::note;
 /// One account.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Profile {
-    pub(super) url: Option<String>,
-    pub(super) api_key: String,
-    pub(super) secret_key: String,
+pub(in crate::cli) struct Profile {
+    pub(in crate::cli) url: Option<String>,
+    pub(in crate::cli) api_key: String,
+    pub(in crate::cli) secret_key: String,
 }
 
-type Profiles = BTreeMap<String, Profile>;
+pub(in crate::cli) type Profiles = BTreeMap<String, Profile>;
 
 /// The profile of that name, which must be there.
-pub(super) fn named(file: Option<PathBuf>, name: &str) -> Result<Profile, Failure> {
+pub(in crate::cli) fn named(file: Option<PathBuf>, name: &str) -> Result<Profile, Failure> {
     let (path, profiles) = read(file)?;
     let Some(mut profiles) = profiles else {
         return Err(Failure::local("no_profile", format!("There is no profile file {}; see --help.", path.display())));
@@ -48,7 +48,7 @@ pub(super) fn if_there(file: Option<PathBuf>, name: &str) -> Result<Option<Profi
 }
 
 /// The path of the file, and what it holds where it is there.
-fn read(file: Option<PathBuf>) -> Result<(PathBuf, Option<Profiles>), Failure> {
+pub(in crate::cli) fn read(file: Option<PathBuf>) -> Result<(PathBuf, Option<Profiles>), Failure> {
     let path = file.or_else(|| std::env::var_os("SODU_PROFILES").map(PathBuf::from)).unwrap_or_else(usual);
     let failed = |why: String| Failure::local("bad_profiles", format!("The profile file {} {why}.", path.display()));
     let text = match fs::read_to_string(&path) {
@@ -71,7 +71,13 @@ fn read(file: Option<PathBuf>) -> Result<(PathBuf, Option<Profiles>), Failure> {
 
 /// Where it lies unless somebody says otherwise.
 fn usual() -> PathBuf {
-    let folder = std::env::var_os("XDG_CONFIG_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
-    folder.or_else(home).unwrap_or_default().join("sodu").join("profiles.toml")
+    own_folder("XDG_CONFIG_HOME", ".config").join("profiles.toml")
+}
+
+/// The folder of sodu among those of this user: where `variable` says, or else at that place in the home (XDG Base Directory
+/// Specification).
+pub(in crate::cli) fn own_folder(variable: &str, usual: &str) -> PathBuf {
+    let folder = std::env::var_os(variable).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(usual));
+    folder.or_else(home).unwrap_or_default().join("sodu")
 }
