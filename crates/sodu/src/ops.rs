@@ -53,13 +53,7 @@ pub(crate) struct Ops {
 
 impl Ops {
     /// Serves on all doors until [`Ops::stop`].
-    pub(crate) fn start(config: &Config, node: &Arc<Node>, doors: Doors) -> std::io::Result<Ops> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            // One of them may be in a commit of its own at a time; health is answered meanwhile.
-            .worker_threads(config.threads.max(2))
-            .thread_name("operator")
-            .enable_all()
-            .build()?;
+    pub(crate) fn start(runtime: Runtime, config: &Config, node: &Arc<Node>, doors: Doors) -> std::io::Result<Ops> {
         let guard = runtime.enter();
         let (stop, stopped) = watch::channel(false);
         let (end, ended) = watch::channel(false);
@@ -100,6 +94,16 @@ impl Ops {
         }
         self.runtime.shutdown_background();
     }
+}
+
+/// The threads of operators, who need nothing else yet.
+pub(crate) fn runtime(config: &Config) -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        // One of them may be in a commit of its own at a time; health is answered meanwhile.
+        .worker_threads(config.threads.max(2))
+        .thread_name("operator")
+        .enable_all()
+        .build()
 }
 
 /// Serves the socket on a thread of its own. The programs beside the server that charge message by message come in here: on

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use jiff::tz::TimeZone;
 use store::Store;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -86,9 +87,10 @@ impl Node {
 /// What kept the server from starting; or why the store can never write again, once everything is closed.
 pub fn run(config: &Config, store: Store, on_ready: impl FnOnce(&Bound), port: PortChoice) -> anyhow::Result<()> {
     let supervisor = Supervisor::found();
-    let running = start(config, store, port)?;
-    // Before anyone is told that it is ready: from then on a signal is a wish to stop, not a sudden end.
-    let mut signals = running.ops.block_on(async { Signals::new() }).context("signals cannot be received")?;
+    let runtime = ops::runtime(config).context("the operator listener cannot be started")?;
+    // Before anyone can ask whether it is ready: from then on a signal is a wish to stop, not a sudden end.
+    let mut signals = runtime.block_on(async { Signals::new() }).context("signals cannot be received")?;
+    let running = start_on(runtime, config, store, port)?;
     on_ready(running.bound());
     supervisor.ready(running.bound(), &running.node);
     let reason = running.ops.block_on(running.reason_to_stop(&mut signals));
@@ -125,6 +127,12 @@ pub struct Running {
 /// A taken port, an unreadable certificate, an operator listener that is open to the network without TLS, or a socket
 /// that cannot be made; each says what to do. Nothing is left behind.
 pub fn start(config: &Config, store: Store, port: PortChoice) -> anyhow::Result<Running> {
+    let runtime = ops::runtime(config).context("the operator listener cannot be started")?;
+    start_on(runtime, config, store, port)
+}
+
+/// The same, where operators are answered on `runtime`.
+fn start_on(runtime: Runtime, config: &Config, store: Store, port: PortChoice) -> anyhow::Result<Running> {
     if !config.ops_listen.ip().is_loopback() && config.ops_tls.is_none() && !config.insecure_ops {
         bail!(
             "the operator listener {} would be reachable from other machines without TLS: give it a certificate with \
@@ -153,7 +161,7 @@ pub fn start(config: &Config, store: Store, port: PortChoice) -> anyhow::Result<
         stopping: AtomicBool::new(false),
         pulse: Pulse::new(),
     });
-    let ops = Ops::start(config, &node, ops::Doors { tcp: operator, tls: ops_tls, unix: socket })
+    let ops = Ops::start(runtime, config, &node, ops::Doors { tcp: operator, tls: ops_tls, unix: socket })
         .context("the operator listener cannot be started")?;
     let public = Public::start(config, &node, public, tls, connections_max)
         .context("the threads of the public listener cannot be started")?;
