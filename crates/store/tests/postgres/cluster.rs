@@ -96,6 +96,16 @@ impl Cluster {
         }
     }
 
+    /// Where its data lies.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Its port on the loopback device.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its Unix socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.join(format!(".s.PGSQL.{}", self.port))

@@ -33,6 +33,7 @@ mod proxy;
 mod refunds;
 #[path = "../contract/refusals.rs"]
 mod refusals;
+mod tls;
 #[path = "../contract/transfers.rs"]
 mod transfers;
 mod verify;
