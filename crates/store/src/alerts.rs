@@ -94,7 +94,7 @@ pub struct AlertState {
     pub refused: Option<(Time, u64)>,
 }
 
-/// What was measured of an account before its watch begins; see [`Store::measure`].
+/// What was measured of an account before its watch begins; see [`crate::Store::measure`].
 pub struct Measured(pub(crate) Usage);
 
 impl Contact {

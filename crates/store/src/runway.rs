@@ -65,7 +65,7 @@ impl Sqlite {
         shown.collect()
     }
 
-    /// Measures an account, for [`Store::change_alerts`]: a look back at its newest entries, at most 100,000. Blocks on the
+    /// Measures an account, for [`Sqlite::change_alerts`]: a look back at its newest entries, at most 100,000. Blocks on the
     /// disk.
     pub fn measure(&self, account: AccountId) -> Result<Option<Measured>, Fault> {
         let Some((slot, last)) = self.place(account) else { return Ok(None) };
