@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::Global;
 use super::failure::Failure;
-use super::output::{JsonList, money, note, text, width};
+use super::list::Listing;
+use super::output::{money, note, text};
 use super::runway;
 use super::session::{Intent, Session, is_interactive, new_key};
-use super::table::{Lean, Table};
+use super::table::Lean;
 use crate::door::encode;
 use crate::times;
 
@@ -186,30 +187,10 @@ impl List {
             ("available", 14, Lean::Right),
             ("name", 0, Lean::Left),
         ];
-        let mut table = Table::new(&columns, width());
-        let mut list = if session.out.json { Some(JsonList::new("accounts", &mut session.out)?) } else { None };
-        let mut cursor = String::new();
+        let listing = Listing { name: "accounts", columns: &columns, has_times: false };
         let query = self.query.as_deref().map(encode).unwrap_or_default();
-        for page in 0.. {
-            let answer = session.get(format!("/v1/accounts?limit=1000&query={query}&cursor={cursor}")).await?;
-            let accounts = answer["accounts"].as_array().map(Vec::as_slice).unwrap_or_default();
-            if let Some(list) = &mut list {
-                list.page(accounts, &mut session.out)?;
-            } else {
-                let rows: Vec<Vec<String>> = accounts.iter().map(row).collect();
-                table.fit(&rows);
-                if page == 0 {
-                    session.out.line(&table.titles())?;
-                }
-                rows.iter().try_for_each(|row| session.out.line(&table.row(row)))?;
-            }
-            cursor = text(&answer, "next_cursor").to_owned();
-            if cursor.is_empty() {
-                break;
-            }
-            session.out.flush()?;
-        }
-        list.map_or(Ok(()), |list| list.end(&mut session.out))
+        let path = |cursor: &str| format!("/v1/accounts?limit=1000&query={query}&cursor={cursor}");
+        session.list(&listing, path, |_, account| row(account)).await
     }
 }
 

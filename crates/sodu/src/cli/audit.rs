@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 
 use super::Global;
 use super::failure::Failure;
-use super::output::{JsonList, text, width};
+use super::list::Listing;
+use super::output::text;
 use super::session::{Intent, Session};
-use super::table::{Lean, Table};
+use super::table::Lean;
 use crate::door::encode;
 use crate::times::{self, Bound};
 
@@ -38,37 +39,14 @@ const PAGE_LEN: usize = 500;
 impl Audit {
     pub(super) fn run(self, global: &Global) -> Result<(), Failure> {
         Session::run(global, Intent::Read, async |session| {
-            let zone = session.config.time_zone.clone();
             let columns = [
                 ("time", 19, Lean::Left),
                 ("actor", 14, Lean::Left),
                 ("action", 14, Lean::Left),
                 ("what", 0, Lean::Left),
             ];
-            let mut table = Table::new(&columns, width());
-            let mut list = if session.out.json { Some(JsonList::new("audit", &mut session.out)?) } else { None };
-            let mut cursor = String::new();
-            for page in 0.. {
-                let answer = session.get(self.path(&cursor)).await?;
-                let rows = answer["audit"].as_array().map(Vec::as_slice).unwrap_or_default();
-                if let Some(list) = &mut list {
-                    list.page(rows, &mut session.out)?;
-                } else {
-                    let rows: Vec<Vec<String>> = rows.iter().map(|row| cells(row, &zone)).collect();
-                    table.fit(&rows);
-                    if page == 0 {
-                        session.out.line(&format!("Times are of {}.", times::zone_name(&zone)))?;
-                        session.out.line(&table.titles())?;
-                    }
-                    rows.iter().try_for_each(|row| session.out.line(&table.row(row)))?;
-                }
-                cursor = text(&answer, "next_cursor").to_owned();
-                if cursor.is_empty() {
-                    break;
-                }
-                session.out.flush()?;
-            }
-            list.map_or(Ok(()), |list| list.end(&mut session.out))
+            let listing = Listing { name: "audit", columns: &columns, has_times: true };
+            session.list(&listing, |cursor| self.path(cursor), |config, row| cells(row, &config.time_zone)).await
         })
     }
 

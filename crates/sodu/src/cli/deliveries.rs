@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::Global;
 use super::account::account_number;
 use super::failure::Failure;
-use super::output::{JsonList, text, width};
+use super::list::Listing;
+use super::output::text;
 use super::session::{Intent, Session};
-use super::table::{Lean, Table};
+use super::table::Lean;
 use crate::times::{self, Bound};
 
 #[derive(Subcommand)]
@@ -74,34 +75,11 @@ impl List {
             ("event", 12, Lean::Left),
             ("status; to whom; what went wrong", 0, Lean::Left),
         ];
-        let mut table = Table::new(&columns, width());
-        let mut list = if session.out.json { Some(JsonList::new("deliveries", &mut session.out)?) } else { None };
-        let zone = session.config.time_zone.clone();
+        let listing = Listing { name: "deliveries", columns: &columns, has_times: true };
         let account = self.account.map(|account| account.to_string()).unwrap_or_default();
         let status = self.status.unwrap_or_default();
-        let mut cursor = String::new();
-        for page in 0.. {
-            let path = format!("/v1/deliveries?limit=500&account={account}&status={status}&cursor={cursor}");
-            let answer = session.get(path).await?;
-            let deliveries = answer["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
-            if let Some(list) = &mut list {
-                list.page(deliveries, &mut session.out)?;
-            } else {
-                let rows: Vec<Vec<String>> = deliveries.iter().map(|delivery| row(delivery, &zone)).collect();
-                table.fit(&rows);
-                if page == 0 {
-                    session.out.line(&format!("Times are of {}.", times::zone_name(&zone)))?;
-                    session.out.line(&table.titles())?;
-                }
-                rows.iter().try_for_each(|row| session.out.line(&table.row(row)))?;
-            }
-            cursor = text(&answer, "next_cursor").to_owned();
-            if cursor.is_empty() {
-                break;
-            }
-            session.out.flush()?;
-        }
-        list.map_or(Ok(()), |list| list.end(&mut session.out))
+        let path = |cursor: &str| format!("/v1/deliveries?limit=500&account={account}&status={status}&cursor={cursor}");
+        session.list(&listing, path, |config, delivery| row(delivery, &config.time_zone)).await
     }
 }
 

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 use super::Global;
 use super::account::account_number;
 use super::failure::Failure;
+use super::list::Listing;
 use super::movement::Common;
-use super::output::{JsonList, money, text, width};
+use super::output::{money, text};
 use super::session::{Intent, Session};
-use super::table::{Lean, Table};
+use super::table::Lean;
+use crate::config::Config;
 use crate::door::encode;
-use crate::times;
 
 /// Promise money of an account, until it is captured, voided or its time is over
 #[derive(Args)]
@@ -142,41 +143,19 @@ impl Holds {
                 ("ends", 19, Lean::Left),
                 ("key", 0, Lean::Left),
             ];
-            let mut table = Table::new(&columns, width());
-            let mut list = if session.out.json { Some(JsonList::new("holds", &mut session.out)?) } else { None };
-            let mut cursor = String::new();
-            for page in 0.. {
-                let path = format!("/v1/accounts/{}/holds?limit=1000&cursor={cursor}", self.account);
-                let answer = session.get(path).await?;
-                let holds = answer["holds"].as_array().map(Vec::as_slice).unwrap_or_default();
-                if let Some(list) = &mut list {
-                    list.page(holds, &mut session.out)?;
-                } else {
-                    let rows: Vec<Vec<String>> = holds.iter().map(|hold| row(session, hold)).collect();
-                    table.fit(&rows);
-                    if page == 0 {
-                        let zone = times::zone_name(&session.config.time_zone);
-                        session.out.line(&format!("Times are of {zone}."))?;
-                        session.out.line(&table.titles())?;
-                    }
-                    rows.iter().try_for_each(|row| session.out.line(&table.row(row)))?;
-                }
-                cursor = text(&answer, "next_cursor").to_owned();
-                if cursor.is_empty() {
-                    break;
-                }
-            }
-            list.map_or(Ok(()), |list| list.end(&mut session.out))
+            let listing = Listing { name: "holds", columns: &columns, has_times: true };
+            let path = |cursor: &str| format!("/v1/accounts/{}/holds?limit=1000&cursor={cursor}", self.account);
+            session.list(&listing, path, row).await
         })
     }
 }
 
-fn row(session: &Session, hold: &Value) -> Vec<String> {
+fn row(config: &Config, hold: &Value) -> Vec<String> {
     vec![
         hold["number"].to_string(),
         money(hold, "left"),
         money(hold, "amount"),
-        session.config.for_people(text(hold, "expires_at")),
+        config.for_people(text(hold, "expires_at")),
         text(hold, "key").to_owned(),
     ]
 }

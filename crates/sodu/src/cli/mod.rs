@@ -19,6 +19,7 @@ mod failure;
 mod hold;
 mod import;
 mod key;
+mod list;
 mod movement;
 mod operator;
 mod output;
