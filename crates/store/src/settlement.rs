@@ -87,21 +87,8 @@ impl Settlement {
         let entry = &stored.entry;
         let target = entry.target.ok_or("it names no hold")?;
         let open = self.holds.get(&(target.account, target.number)).copied().ok_or("it names no open hold")?;
-        let released = held.minus(entry.held_after).ok_or("what it releases is no figure")?;
-        let fits = match entry.kind {
-            Kind::Extend => entry.expires_at.is_some_and(|end| end >= open.expires_at),
-            Kind::Capture => entry.amount <= open.left && (released == entry.amount || released == open.left),
-            Kind::Expire => entry.amount == open.left && entry.at >= open.expires_at,
-            Kind::Void => entry.amount == open.left,
-            Kind::Open | Kind::Limit | Kind::Status | Kind::Topup | Kind::Charge | Kind::Hold => false,
-            Kind::Refund | Kind::Transfer | Kind::Adjust => false,
-        };
-        if !fits {
-            return Err("it does not fit what was left of its hold");
-        }
-        let left = open.left.minus(released).ok_or("what is left of its hold is no figure")?;
+        let (left, expires_at) = left_of_hold(entry, open.left, open.expires_at, held)?;
         let is_open = left > Minor::ZERO;
-        let expires_at = entry.expires_at.unwrap_or(open.expires_at);
         self.put(target.account, target.number, is_open.then_some(Open { left, expires_at, row: open.row }));
         if stored.links.settles == Some(Settles { target_row: open.row, settled: left }) {
             Ok(())
@@ -181,4 +168,28 @@ pub(crate) fn open_holds(db: &Connection) -> rusqlite::Result<BTreeMap<(AccountI
         all.insert((account, number), open);
     }
     Ok(all)
+}
+
+/// What an entry leaves of the open hold that it names, and until when; `held` is what the account held before it. The error
+/// says what is wrong with the entry.
+pub(crate) fn left_of_hold(
+    entry: &Entry,
+    left: Minor,
+    expires_at: Time,
+    held: Minor,
+) -> Result<(Minor, Time), &'static str> {
+    let released = held.minus(entry.held_after).ok_or("what it releases is no figure")?;
+    let fits = match entry.kind {
+        Kind::Extend => entry.expires_at.is_some_and(|end| end >= expires_at),
+        Kind::Capture => entry.amount <= left && (released == entry.amount || released == left),
+        Kind::Expire => entry.amount == left && entry.at >= expires_at,
+        Kind::Void => entry.amount == left,
+        Kind::Open | Kind::Limit | Kind::Status | Kind::Topup | Kind::Charge | Kind::Hold => false,
+        Kind::Refund | Kind::Transfer | Kind::Adjust => false,
+    };
+    if !fits {
+        return Err("it does not fit what was left of its hold");
+    }
+    let left = left.minus(released).ok_or("what is left of its hold is no figure")?;
+    Ok((left, entry.expires_at.unwrap_or(expires_at)))
 }

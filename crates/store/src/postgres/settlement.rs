@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ledger::{Entry, Hold, Kind, Minor, Time};
 
+use crate::settlement::left_of_hold;
+
 /// What is open after the entries read so far.
 #[derive(Default)]
 pub(super) struct Settlement {
@@ -46,20 +48,7 @@ impl Settlement {
     fn touch(&mut self, entry: &Entry, held: Minor) -> Result<(), &'static str> {
         let target = entry.target.ok_or("it names no hold")?;
         let open = self.holds.get(&target.number).copied().ok_or("it names no open hold")?;
-        let released = held.minus(entry.held_after).ok_or("what it releases is no figure")?;
-        let fits = match entry.kind {
-            Kind::Extend => entry.expires_at.is_some_and(|end| end >= open.expires_at),
-            Kind::Capture => entry.amount <= open.left && (released == entry.amount || released == open.left),
-            Kind::Expire => entry.amount == open.left && entry.at >= open.expires_at,
-            Kind::Void => entry.amount == open.left,
-            Kind::Open | Kind::Limit | Kind::Status | Kind::Topup | Kind::Charge | Kind::Hold => false,
-            Kind::Refund | Kind::Transfer | Kind::Adjust => false,
-        };
-        if !fits {
-            return Err("it does not fit what was left of its hold");
-        }
-        let left = open.left.minus(released).ok_or("what is left of its hold is no figure")?;
-        let expires_at = entry.expires_at.unwrap_or(open.expires_at);
+        let (left, expires_at) = left_of_hold(entry, open.left, open.expires_at, held)?;
         self.put(target.number, (left > Minor::ZERO).then_some(Hold { number: target.number, left, expires_at }));
         Ok(())
     }
