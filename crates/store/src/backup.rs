@@ -10,7 +10,7 @@ use ledger::Time;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use crate::{Progress, SqliteUrl, VerifyReport, own, rows, schema, verify};
+use crate::{Against, Progress, SqliteUrl, VerifyReport, own, rows, schema, verify};
 
 /// How many pages are copied between two reports of progress.
 const STEP_PAGES: i32 = 2048;
@@ -52,7 +52,7 @@ pub(crate) fn restore(
     }
     let source = schema::open_reader(from).map_err(|error| format!("{}: {error}", from.display()))?;
     let cannot_read = |error: rusqlite::Error| format!("cannot read {}: {error}", from.display());
-    let report = verify::verify(&source, verify::Against::default(), progress).map_err(cannot_read)?;
+    let report = verify::verify(&source, Against::default(), progress).map_err(cannot_read)?;
     if let Some(finding) = report.findings.first() {
         let whose = finding.account.map_or(String::new(), |account| format!("account {account}: "));
         return Err(format!("{} does not verify and is not restored: {whose}{}", from.display(), finding.what));

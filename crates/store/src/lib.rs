@@ -41,6 +41,7 @@ mod own;
 mod perform;
 mod postgres;
 mod refused;
+mod report;
 mod rows;
 mod runway;
 mod schema;
@@ -52,6 +53,7 @@ mod store;
 mod tell;
 mod totals;
 mod types;
+mod url;
 mod verify;
 mod watch;
 mod writer;
@@ -66,11 +68,12 @@ pub use import::{Imported, ImportedAccount, ImportedCredential};
 pub use operators::{Login, NewOperator, Operator, OperatorName, Role};
 pub use outbox::{Attempt, AttemptResult, Attempted, Delivery, DeliveryQuery, DeliveryStatus, DeliveryTarget, Due};
 pub use postgres::{Postgres, PostgresUrl};
+pub use report::{Against, Finding, Progress, VerifyReport};
 pub use settings::settings_version;
 pub use store::Sqlite;
 pub use totals::Totals;
 pub use types::{
-    AccountChange, AccountNow, ChangeError, Clock, Credential, CredentialChange, DatabaseUrl, Fault, KeyOutcome,
-    NewAccount, NewCredential, OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, SqliteUrl, Stats,
+    AccountChange, AccountNow, ChangeError, Clock, Credential, CredentialChange, Fault, KeyOutcome, NewAccount,
+    NewCredential, OpenError, Options, Outcome, Page, Profile, ProfileChange, Refused, Stats,
 };
-pub use verify::{Against, Finding, Progress, VerifyReport};
+pub use url::{DatabaseUrl, SqliteUrl};

@@ -31,12 +31,17 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long settling waits for those who still read the log.
 const SETTLE_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// Creates the folder of the file `path`, where it has one and that is not there.
+pub(crate) fn create_folder(path: &Path) -> Result<(), OpenError> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|error| OpenError::Io(format!("cannot create {}: {error}", folder.display())))
+}
+
 /// Creates the file, readable by its owner only; SQLite gives its log the same mode.
 pub(crate) fn create_file(path: &Path) -> Result<(), OpenError> {
+    create_folder(path)?;
     let io = |error: std::io::Error| OpenError::Io(format!("cannot create {}: {error}", path.display()));
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(io)?;
-    }
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
     Ok(())
 }

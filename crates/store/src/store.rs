@@ -21,12 +21,11 @@ use crate::operators::Tokens;
 use crate::own::{self, Owned};
 use crate::shared::{PanicGuard, Shared};
 use crate::statement::{self, Last};
-use crate::verify::{self, Progress, VerifyReport};
 use crate::watch::Watches;
 use crate::writer::{self, Desk, Writer};
 use crate::{
-    AccountNow, Against, Fault, Grant, OpenError, Options, Page, RequestId, SqliteUrl, Stats, backup, load, rows,
-    schema,
+    AccountNow, Against, Fault, Grant, OpenError, Options, Page, Progress, RequestId, SqliteUrl, Stats, VerifyReport,
+    backup, load, rows, schema, verify,
 };
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
@@ -66,9 +65,8 @@ impl Sqlite {
         if !path.exists() && !options.create {
             return Err(OpenError::Missing);
         }
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && options.create) {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| OpenError::Io(format!("cannot create {}: {error}", folder.display())))?;
+        if options.create {
+            schema::create_folder(path)?;
         }
         let owned = own::take(&url.beside(".lock"))?;
         // Asked again under the lock: another process may have made it meanwhile.

@@ -9,16 +9,15 @@ mod records;
 mod watches;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use ledger::{Account, AccountId, Currency, Hash, Kind, Minor, Time};
+use ledger::{Account, AccountId, Currency, Kind, Minor, Time};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::keys::Runs;
-use crate::links::{self, Links};
+use crate::links::Links;
 use crate::rows::{self, Stored};
 use crate::settlement::{self, Settlement};
-use crate::{OpenError, SqliteUrl, audit, load, own, schema, statement};
+use crate::{Against, Finding, OpenError, Progress, SqliteUrl, VerifyReport, audit, load, own, schema, statement};
 use records::Records;
 use watches::Watches;
 
@@ -27,69 +26,6 @@ const PAGE_LEN: i64 = 4096;
 
 /// The most findings that are listed; a damaged ledger would otherwise name every entry after the damage.
 pub(crate) const FINDINGS_MAX: usize = 1000;
-
-/// What a verification found.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct VerifyReport {
-    /// Accounts folded.
-    pub accounts: u64,
-    /// Entries read.
-    pub entries: u64,
-    /// BLAKE3 over number, last entry and last link of every account, in the order of their numbers.
-    pub root: Hash,
-    /// What is wrong, in the order of the log; empty where all is well. At most a thousand.
-    pub findings: Vec<Finding>,
-    /// By account, the number and the hash of its last entry.
-    links: Links,
-}
-
-impl VerifyReport {
-    pub(crate) fn new(entries: u64, links: Links, findings: Vec<Finding>) -> VerifyReport {
-        let accounts = u64::try_from(links.len()).unwrap_or(u64::MAX);
-        VerifyReport { accounts, entries, root: links::root(&links), findings, links }
-    }
-
-    /// Keeps every account's last link and the root in a new file, for a later [`crate::Store::verify`] to hold the ledger
-    /// against. Errors are sentences.
-    pub fn save(&self, to: &Path) -> Result<(), String> {
-        links::save(&self.links, to)
-    }
-}
-
-/// The links that an earlier verification saved.
-#[derive(Default)]
-pub struct Against(Links);
-
-impl Against {
-    pub(crate) fn into_links(self) -> Links {
-        self.0
-    }
-
-    /// Reads the file that [`VerifyReport::save`] wrote. Errors are sentences.
-    pub fn read(from: &Path) -> Result<Against, String> {
-        links::read(from).map(Against)
-    }
-}
-
-/// One thing that is wrong.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Finding {
-    /// The account it is about.
-    pub account: Option<AccountId>,
-    /// The entry it is about.
-    pub number: Option<u64>,
-    /// What is wrong, in words.
-    pub what: String,
-}
-
-/// How far something long has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Progress {
-    /// Entries or pages done.
-    pub done: u64,
-    /// Of so many.
-    pub total: u64,
-}
 
 /// A derived account row, and whether the fold has met its entry.
 struct Derived {
@@ -137,7 +73,7 @@ pub(crate) fn verify(
     let mut fold = Fold {
         db,
         settlement: Settlement::default(),
-        against: against.0,
+        against: against.into_links(),
         accounts: BTreeMap::new(),
         derived,
         watches,
@@ -390,13 +326,7 @@ impl Fold<'_> {
         }
         let links: Links =
             self.accounts.iter().map(|(&id, folded)| (id, (folded.account.number, folded.account.hash))).collect();
-        VerifyReport {
-            accounts: u64::try_from(self.accounts.len()).unwrap_or(u64::MAX),
-            entries,
-            root: links::root(&links),
-            findings: self.findings,
-            links,
-        }
+        VerifyReport::new(entries, links, self.findings)
     }
 
     fn find(&mut self, account: Option<AccountId>, number: Option<u64>, what: String) {

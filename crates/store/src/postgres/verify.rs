@@ -13,8 +13,7 @@ use super::rows::{self, account_columns, entry_columns};
 use super::session::{Error, Session};
 use super::settlement::Settlement;
 use crate::links::Links;
-use crate::verify::Finding;
-use crate::{Against, Progress, VerifyReport, rows::number};
+use crate::{Against, Finding, Progress, VerifyReport, rows::number};
 
 const ACCOUNTS_LEN: i64 = 512;
 const ENTRIES_LEN: i64 = 4096;
