@@ -7,57 +7,79 @@
 const BITS_A_KEY: usize = 10;
 const BLOCK_BITS: usize = 512;
 const BLOCK_WORDS: usize = BLOCK_BITS / 64;
+const BLOCK_LEN: usize = BLOCK_BITS / 8;
 /// Each takes 9 of the 64 bits that choose within a block.
 const PROBES: u32 = 7;
 
 /// The filter of some keys.
 pub(super) struct Filter {
-    words: Box<[u64]>,
+    blocks: Box<[Block]>,
 }
+
+/// What one look touches.
+#[derive(Clone, Default)]
+#[repr(align(64))]
+struct Block([u64; BLOCK_WORDS]);
 
 impl Filter {
     pub(super) fn of(fingerprints: &[u128]) -> Filter {
-        let blocks = (fingerprints.len() * BITS_A_KEY).div_ceil(BLOCK_BITS).max(1);
-        let mut words = vec![0; blocks * BLOCK_WORDS].into_boxed_slice();
+        let len = (fingerprints.len() * BITS_A_KEY).div_ceil(BLOCK_BITS).max(1);
+        let mut blocks = vec![Block::default(); len].into_boxed_slice();
         for &fingerprint in fingerprints {
-            let (block, bits) = place(fingerprint, words.len());
-            for bit in each(bits) {
-                words[block + bit / 64] |= 1 << (bit % 64);
+            let (block, bits) = place(fingerprint, len);
+            let Block(words) = &mut blocks[block];
+            for (word, bit) in each(bits) {
+                words[word] |= 1 << bit;
             }
         }
-        Filter { words }
+        Filter { blocks }
     }
 
     /// False only where the key is not among those that the filter was made of.
+    ///
+    /// All bits are looked at, though the second already decides as a rule: an end that cannot be foreseen would keep the
+    /// processor from fetching the block of the next run while it waits for this one.
     pub(super) fn may_hold(&self, fingerprint: u128) -> bool {
-        let (block, bits) = place(fingerprint, self.words.len());
-        let block = &self.words[block..block + BLOCK_WORDS];
-        each(bits).all(|bit| block[bit / 64] & 1 << (bit % 64) != 0)
+        let (block, bits) = place(fingerprint, self.blocks.len());
+        let Block(words) = &self.blocks[block];
+        each(bits).fold(1, |all, (word, bit)| all & words[word] >> bit) & 1 != 0
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        self.blocks.iter().flat_map(|Block(words)| words).flat_map(|word| word.to_le_bytes()).collect()
     }
 
     /// The filter from its bytes; `None` if they are none.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Filter> {
-        let (words, rest) = bytes.as_chunks::<8>();
-        let are_blocks = !words.is_empty() && words.len().is_multiple_of(BLOCK_WORDS) && rest.is_empty();
-        are_blocks.then(|| Filter { words: words.iter().map(|word| u64::from_le_bytes(*word)).collect() })
+        let (blocks, rest) = bytes.as_chunks::<BLOCK_LEN>();
+        let are_blocks = !blocks.is_empty() && rest.is_empty();
+        are_blocks.then(|| Filter { blocks: blocks.iter().map(block).collect() })
     }
 }
 
-/// Where a key's block begins among so many words, and the bits that choose within it.
-fn place(fingerprint: u128, words: usize) -> (usize, u64) {
-    let [_, _, _, _, a, b, c, d, e, f, g, h, i, j, k, l] = fingerprint.to_be_bytes();
-    let blocks = u64::try_from(words / BLOCK_WORDS).expect("a length");
-    let block = (u64::from(u32::from_be_bytes([e, f, g, h])) * blocks) >> 32;
-    let block = usize::try_from(block).expect("less than the number of blocks");
-    (block * BLOCK_WORDS, u64::from_be_bytes([a, b, c, d, i, j, k, l]))
+fn block(bytes: &[u8; BLOCK_LEN]) -> Block {
+    let mut block = Block::default();
+    for (word, bytes) in block.0.iter_mut().zip(bytes.as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    block
 }
 
-fn each(bits: u64) -> impl Iterator<Item = usize> {
-    (0..PROBES).map(move |probe| usize::try_from(bits >> (9 * probe) & 511).expect("9 bits"))
+/// The block of a fingerprint among so many, and the bits that choose within it.
+fn place(fingerprint: u128, blocks: usize) -> (usize, u64) {
+    let [_, _, _, _, a, b, c, d, e, f, g, h, i, j, k, l] = fingerprint.to_be_bytes();
+    let blocks = u64::try_from(blocks).expect("a length");
+    let block = (u64::from(u32::from_be_bytes([e, f, g, h])) * blocks) >> 32;
+    let block = usize::try_from(block).expect("less than the number of blocks");
+    (block, u64::from_be_bytes([a, b, c, d, i, j, k, l]))
+}
+
+/// The bits, each as its word of the block and its place in that.
+fn each(bits: u64) -> impl Iterator<Item = (usize, u32)> {
+    (0..PROBES).map(move |probe| {
+        let bit = u16::try_from(bits >> (9 * probe) & 511).expect("9 bits");
+        (usize::from(bit >> 6), u32::from(bit & 63))
+    })
 }
 
 #[cfg(test)]
