@@ -52,6 +52,8 @@ pub(crate) struct Done {
     pub(crate) currencies: Vec<Currency>,
     /// Whether the audit trail got a row.
     pub(crate) is_audited: bool,
+    /// Whether a watched account was looked at closely.
+    pub(crate) is_any_watched: bool,
     /// Whether there is something to deliver.
     pub(crate) has_alerts: bool,
     now: Time,
@@ -174,7 +176,7 @@ impl<'a> Batch<'a> {
             // Many accounts with many holds each must not make one long commit that every caller waits for.
             self.expire_due(slot, full.saturating_sub(self.done.rows))?;
         }
-        for slot in self.shared.some_uses(TICK_LEN_MAX) {
+        for slot in self.shared.some_uses(USES_LEN_MAX) {
             let used = self.shared.credentials.get(slot).take_last_used().map(Time::micros);
             self.db
                 .prepare_cached("UPDATE credentials SET last_used_at = ?2 WHERE id = ?1")?

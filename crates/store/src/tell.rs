@@ -139,6 +139,9 @@ impl Batch<'_> {
 impl Done {
     /// Keeps what rules have reached, once an account and commit.
     pub(crate) fn write_heard(&self, db: &rusqlite::Connection) -> rusqlite::Result<()> {
+        if !self.is_any_watched {
+            return Ok(());
+        }
         for draft in self.drafts.values().filter(|draft| draft.is_heard) {
             if let Some(ruled) = draft.watch.as_ref().and_then(|watch| watch.ruled.as_ref()) {
                 alerts::keep(db, draft.account.id, ruled)?;

@@ -5,10 +5,11 @@
 //! rules have reached is written in the commit itself (see `alerts`).
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use ledger::{Entry, Kind, Minor, Reached, Rules, Time, Usage};
 
-use crate::maps::BySlot;
+use crate::load;
 
 /// One watched account.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Watch {
 /// copied, and is changed in its place when the commit is published.
 #[derive(Debug)]
 pub(crate) struct Calm {
+    /// Where the watch lies, until a commit is published.
+    place: u32,
     /// See [`Watch::calm_down_to`].
     down_to: Option<Minor>,
     spent: Option<Spent>,
@@ -90,8 +93,9 @@ pub(crate) struct Series {
 /// Every watched account, as of the last published commit.
 #[derive(Default)]
 pub(crate) struct Watches {
-    /// Places in `all`.
-    by_slot: BySlot<usize>,
+    /// By slot, the place in `all`: a look costs one miss of the cache where a hash map's costs two, and there are several
+    /// in each commit.
+    places: Vec<Option<NonZeroU32>>,
     all: Vec<(u32, Watch)>,
     /// By when it is due.
     reminders: BTreeSet<(Time, u32)>,
@@ -99,16 +103,31 @@ pub(crate) struct Watches {
 
 impl Watches {
     pub(crate) fn get(&self, slot: u32) -> Option<&Watch> {
-        self.by_slot.get(&slot).map(|&place| &self.all[place].1)
+        self.place(slot).map(|place| &self.all[load::index(place)].1)
     }
 
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Watch> {
-        self.by_slot.get(&slot).map(|&place| &mut self.all[place].1)
+        self.place(slot).map(|place| &mut self.all[load::index(place)].1)
+    }
+
+    fn place(&self, slot: u32) -> Option<u32> {
+        self.places.get(load::index(slot)).copied().flatten().map(|one_more| one_more.get() - 1)
+    }
+
+    fn set_place(&mut self, slot: u32, place: Option<usize>) {
+        let slot = load::index(slot);
+        if self.places.len() <= slot {
+            self.places.resize(slot + 1, None);
+        }
+        let one_more =
+            |place: usize| u32::try_from(place + 1).expect("no more are watched than there are account numbers");
+        self.places[slot] = place.map(one_more).and_then(NonZeroU32::new);
     }
 
     /// A watched account, as a commit begins with it.
     pub(crate) fn calm(&self, slot: u32) -> Option<Calm> {
-        self.get(slot).map(|watch| Calm { down_to: watch.calm_down_to, spent: None })
+        let place = self.place(slot)?;
+        Some(Calm { place, down_to: self.all[load::index(place)].1.calm_down_to, spent: None })
     }
 
     /// The same whole, with what the commit has spent so far.
@@ -120,14 +139,19 @@ impl Watches {
 
     /// Takes in what a commit has spent.
     pub(crate) fn spend(&mut self, slot: u32, calm: &Calm) {
-        if let Some(watch) = self.get_mut(slot) {
+        // Another watch may have been taken out since, and the last one put where it was.
+        let watch = match self.all.get_mut(load::index(calm.place)) {
+            Some((found, watch)) if *found == slot => Some(watch),
+            Some(_) | None => self.get_mut(slot),
+        };
+        if let Some(watch) = watch {
             watch.spend(calm);
         }
     }
 
     /// Puts a watch in as it is now, or takes it out.
     pub(crate) fn set(&mut self, slot: u32, watch: Option<Watch>) {
-        let place = self.by_slot.get(&slot).copied();
+        let place = self.place(slot).map(load::index);
         let remind_at = |watch: &Watch| watch.ruled.as_ref().and_then(|ruled| ruled.remind_at);
         let before = place.and_then(|place| remind_at(&self.all[place].1));
         let after = watch.as_ref().and_then(remind_at);
@@ -138,14 +162,14 @@ impl Watches {
         match (watch, place) {
             (Some(watch), Some(place)) => self.all[place].1 = watch,
             (Some(watch), None) => {
-                self.by_slot.insert(slot, self.all.len());
+                self.set_place(slot, Some(self.all.len()));
                 self.all.push((slot, watch));
             }
             (None, Some(place)) => {
-                self.by_slot.remove(&slot);
+                self.set_place(slot, None);
                 self.all.swap_remove(place);
-                if let Some((moved, _)) = self.all.get(place) {
-                    self.by_slot.insert(*moved, place);
+                if let Some(&(moved, _)) = self.all.get(place) {
+                    self.set_place(moved, Some(place));
                 }
             }
             (None, None) => (),
