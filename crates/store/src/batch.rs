@@ -245,6 +245,7 @@ impl<'a> Batch<'a> {
     /// The account's draft with its watch whole, where it is watched.
     pub(crate) fn watched(&mut self, slot: u32) -> &mut Draft {
         let shared = self.shared;
+        self.done.is_any_watched = true;
         let draft = self.draft(slot);
         if let Some(calm) = draft.calm.take() {
             draft.watch = shared.watches().whole(slot, &calm);
