@@ -21,8 +21,12 @@ use crate::shared::Shared;
 use crate::statement::Last;
 use crate::watch::{Calm, Watch};
 
-/// How many ends of holds, and how many last uses, one second's tick writes at most.
+/// How many ends of holds one second's tick writes at most.
 const TICK_LEN_MAX: usize = 1000;
+
+/// How many last uses of credentials it writes at most. Each rewrites a page, callers wait meanwhile, and until it is written
+/// memory knows it.
+const USES_LEN_MAX: usize = 250;
 
 /// The transaction under way.
 pub(crate) struct Batch<'a> {
