@@ -7,11 +7,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::json;
 
+use super::process::cpu_time;
 use crate::http::{Address, Request};
 use crate::operator::{Account, Operator, get_balance_body};
 use crate::programs;
@@ -73,10 +74,26 @@ fn make(binary: &Path, accounts: u64, kept: &Path) -> Result<()> {
         let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(|| open(&server.socket, &next, accounts))).collect();
         callers.into_iter().try_for_each(|caller| caller.join().map_err(|_| anyhow!("a caller panicked"))?)
     })?;
+    come_to_rest(&server)?;
     server.stop()?;
     move_files(&database, kept, |from, to| fs::rename(from, to))?;
     println!("made a ledger with {accounts} accounts in {:.0} s", began.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Waits until the server has put in order what it took in: otherwise every measurement would have a share of that.
+fn come_to_rest(server: &Server) -> Result<()> {
+    const LOOK_AGAIN: Duration = Duration::from_secs(5);
+    const PATIENCE: Duration = Duration::from_secs(1200);
+    let began = Instant::now();
+    loop {
+        let before = cpu_time(server.pid())?;
+        thread::sleep(LOOK_AGAIN);
+        if cpu_time(server.pid())? - before < LOOK_AGAIN / 200 {
+            return Ok(());
+        }
+        ensure!(began.elapsed() < PATIENCE, "the server is not idle {PATIENCE:?} after the last import");
+    }
 }
 
 /// Imports accounts, each with its key pair and its money, until there are enough.
