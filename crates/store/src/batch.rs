@@ -180,12 +180,7 @@ impl<'a> Batch<'a> {
             // Many accounts with many holds each must not make one long commit that every caller waits for.
             self.expire_due(slot, full.saturating_sub(self.done.rows))?;
         }
-        for slot in self.shared.some_uses(USES_LEN_MAX) {
-            let used = self.shared.credentials.get(slot).take_last_used().map(Time::micros);
-            self.db
-                .prepare_cached("UPDATE credentials SET last_used_at = ?2 WHERE id = ?1")?
-                .execute(params![i64::from(slot) + 1, used])?;
-        }
+        write_uses(self.db, self.shared, USES_LEN_MAX)?;
         self.remind()
     }
 
@@ -305,6 +300,17 @@ impl<'a> Batch<'a> {
         self.done.drafts.insert(slot, draft);
         self.write_entry(slot, entry, fingerprint, None)
     }
+}
+
+/// Writes last uses of credentials that are not written yet, at most so many; says whether there were that many.
+pub(crate) fn write_uses(db: &Connection, shared: &Shared, len_max: usize) -> rusqlite::Result<bool> {
+    let slots = shared.some_uses(len_max);
+    for &slot in &slots {
+        let used = shared.credentials.get(slot).take_last_used().map(Time::micros);
+        db.prepare_cached("UPDATE credentials SET last_used_at = ?2 WHERE id = ?1")?
+            .execute(params![i64::from(slot) + 1, used])?;
+    }
+    Ok(slots.len() == len_max)
 }
 
 impl Done {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use ledger::Time;
 use rusqlite::Connection;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, write_uses};
 use crate::follow::Source;
 use crate::job::{Answer, Job};
 use crate::load::{self, Head, Loaded};
@@ -35,6 +35,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How long an end may go on writing what follows behind.
 const END_MAX: Duration = Duration::from_secs(1);
+
+/// How many last uses of credentials one transaction of an end writes.
+const USES_AT_END: usize = 4096;
 
 /// How long it waits between two attempts to get the database back.
 const RECOVERY_PAUSE: Duration = Duration::from_millis(200);
@@ -245,13 +248,17 @@ impl Writer {
             self.mark_end()?;
         }
         let until = Instant::now() + END_MAX;
-        while self.loaded.follower.is_behind() && Instant::now() < until {
+        let mut are_uses_left = true;
+        while (are_uses_left || self.loaded.follower.is_behind()) && Instant::now() < until {
             execute(&self.db, "BEGIN IMMEDIATE")?;
             if data_version(&self.db)? != self.data_version {
                 break;
             }
-            let source = Source::new(&self.shared, &self.heads);
-            self.loaded.follower.write_rest(&self.db, source, self.loaded.last_row)?;
+            are_uses_left = are_uses_left && write_uses(&self.db, &self.shared, USES_AT_END)?;
+            if self.loaded.follower.is_behind() {
+                let source = Source::new(&self.shared, &self.heads);
+                self.loaded.follower.write_rest(&self.db, source, self.loaded.last_row)?;
+            }
             execute(&self.db, "COMMIT")?;
         }
         Ok(())

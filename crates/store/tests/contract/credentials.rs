@@ -106,5 +106,7 @@ fn the_last_use_is_known_to_the_minute() {
     assert_eq!(used(&bench), None);
     bench.pass(90_000_000);
     bench.authenticate("KEY", "0123456789ABCDEF").expect("the pair").note_use();
-    assert_eq!(used(&bench), Some(Time::from_micros(START + 60_000_000)));
+    let minute = Some(Time::from_micros(START + 60_000_000));
+    assert_eq!(used(&bench), minute);
+    assert_eq!(used(&bench.reopened()), minute, "an end writes what no tick has written yet");
 }
