@@ -14,7 +14,7 @@ use store::{AccountChange, AccountNow, ChangeError, NewAccount, Profile, Profile
 use super::members::Members;
 use super::problem::{Problem, Slug};
 use super::query::Query;
-use super::{Api, Body, Caller, Place, fields, refused, runway, show, together};
+use super::{Api, Body, Caller, Place, fields, refused, runway, show, together, written};
 use crate::times::Bound;
 
 /// The currency of an account for which none is named.
@@ -57,7 +57,7 @@ pub(super) async fn open(
     let account = show::account(show::figures_after(entry, currency), &profile, &now, api.open_hold_count(id).await?);
     let status = if outcome.replayed { StatusCode::OK } else { StatusCode::CREATED };
     let location: [(HeaderName, String); 1] = [(header::LOCATION, format!("/v1/accounts/{id}"))];
-    let shape = json!({ "account": account, "entry": show::entry(entry, currency), "replayed": outcome.replayed });
+    let shape = json!({ "account": account, "entry": written::entry(entry, currency), "replayed": outcome.replayed });
     Ok((status, location, Json(shape)).into_response())
 }
 

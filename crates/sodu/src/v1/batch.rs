@@ -5,8 +5,7 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use ledger::{AccountId, Actor, Command, Currency};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +14,7 @@ use store::{Outcome, Refused, Role};
 
 use super::members::Members;
 use super::problem::Problem;
-use super::{Api, Caller, Whole, commands, fields, login, refused, show, together};
+use super::{Api, Caller, Whole, commands, fields, json, login, refused, together, written};
 
 /// The most commands that one batch takes.
 const LEN_MAX: usize = 8192;
@@ -28,20 +27,11 @@ struct Commands<'a> {
     commands: Vec<&'a RawValue>,
 }
 
-/// What one command of a batch came to.
-#[expect(clippy::large_enum_variant, reason = "one at a time, written as soon as it is made")]
+/// A command that moved nothing.
 #[derive(Serialize)]
-#[serde(untagged)]
-enum Item<'a> {
-    Moved {
-        status: u16,
-        #[serde(flatten)]
-        moved: show::Moved<'a>,
-    },
-    Refused {
-        status: u16,
-        problem: Value,
-    },
+struct Refusal {
+    status: u16,
+    problem: Value,
 }
 
 /// `POST /v1/batch` `{commands: [{kind, account, key, …}]}`.
@@ -69,20 +59,19 @@ pub(super) async fn batch(
     let mut text = Vec::with_capacity(commands.len() * 640 + 32);
     text.extend_from_slice(b"{\"outcomes\":[");
     for (index, read) in read.into_iter().enumerate() {
-        let item = match read {
-            Err(problem) => problem_item(&problem),
-            Ok((command, currency)) => {
-                shown(&api, command.account, currency, decided.next().expect("each command has its outcome"))
-            }
-        };
         if index > 0 {
             text.push(b',');
         }
-        serde_json::to_writer(&mut text, &item).expect("memory takes any shape");
+        match read {
+            Err(problem) => write_problem(&mut text, &problem),
+            Ok((command, currency)) => {
+                let decided = decided.next().expect("each command has its outcome");
+                write(&mut text, &api, command.account, currency, decided);
+            }
+        }
     }
     text.extend_from_slice(b"]}");
-    let json = HeaderValue::from_static("application/json");
-    Ok(([(header::CONTENT_TYPE, json)], text).into_response())
+    Ok(json(text))
 }
 
 async fn read(api: &Api, command: &[u8], by: &Actor, role: Role) -> Result<(Command, Currency), Problem> {
@@ -100,21 +89,19 @@ async fn read(api: &Api, command: &[u8], by: &Actor, role: Role) -> Result<(Comm
     Ok((command, account.currency))
 }
 
-fn shown<'a>(api: &Api, id: AccountId, currency: Currency, decided: &'a Result<Outcome, Refused>) -> Item<'a> {
+fn write(text: &mut Vec<u8>, api: &Api, id: AccountId, currency: Currency, decided: &Result<Outcome, Refused>) {
     match decided {
-        Ok(outcome) => {
-            let status = if outcome.replayed { 200 } else { 201 };
-            Item::Moved { status, moved: show::moved(outcome, currency) }
-        }
+        Ok(outcome) => written::moved(text, Some(if outcome.replayed { 200 } else { 201 }), outcome, currency),
         Err(refused) => {
             api.metrics.refused(refused.refusal.slug());
-            problem_item(&refused::movement(id, refused))
+            write_problem(text, &refused::movement(id, refused));
         }
     }
 }
 
-fn problem_item(problem: &Problem) -> Item<'static> {
-    Item::Refused { status: problem.status().as_u16(), problem: problem.document() }
+fn write_problem(text: &mut Vec<u8>, problem: &Problem) {
+    let refusal = Refusal { status: problem.status().as_u16(), problem: problem.document() };
+    serde_json::to_writer(text, &refusal).expect("memory takes any shape");
 }
 
 /// A body that is no such object. A parser's own words may repeat what stood there; its place may be told.

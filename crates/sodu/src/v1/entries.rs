@@ -13,7 +13,7 @@ use super::chores::Lines;
 use super::problem::{Problem, Slug};
 use super::query::Query;
 use super::sheet::Sheet;
-use super::{Api, Place, fields, refused, show};
+use super::{Api, Place, fields, refused, show, written};
 use crate::times::Bound;
 
 /// How many entries are read from the disk at once.
@@ -107,7 +107,7 @@ pub(super) async fn list(
     }
     let (after, limit) = (query.cursor()?.unwrap_or(0), query.limit()?);
     let page = api.read(move |store| wanted.page(store, after, limit)).await?;
-    let entries: Vec<_> = page.items.iter().map(|entry| show::entry(entry, account.currency)).collect();
+    let entries: Vec<_> = page.items.iter().map(|entry| written::entry(entry, account.currency)).collect();
     Ok(Json(json!({ "entries": entries, "next_cursor": page.next.map(|number| number.to_string()) })).into_response())
 }
 
@@ -150,7 +150,7 @@ pub(super) async fn show(State(api): State<Api>, place: Place, uri: Uri) -> Resu
         let detail = format!("Account {} has no entry {number}; its last is {}.", account.id, account.number);
         Problem::new(Slug::UnknownEntry, detail)
     })?;
-    Ok(Json(show::entry(&entry, account.currency)).into_response())
+    Ok(Json(written::entry(&entry, account.currency)).into_response())
 }
 
 /// `GET …/statement?from=&to=`: what a period came to. The balance before it, how many entries of each kind with what

@@ -31,6 +31,7 @@ mod runway;
 mod sheet;
 mod show;
 mod totals;
+mod written;
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -39,8 +40,9 @@ use std::task::Poll;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::handler::Handler;
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use hyper::body::Bytes;
 use jiff::tz::TimeZone;
@@ -294,6 +296,11 @@ async fn body<S: Send + Sync>(request: Request, state: &S, len_max: usize) -> Re
         }
         Err(_) => Err(Problem::malformed("the body ended before it was whole")),
     }
+}
+
+/// A body that is JSON already.
+fn json(text: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response()
 }
 
 async fn no_route() -> Problem {

@@ -7,14 +7,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use ledger::{AccountId, Actor, Kind, Named};
+use ledger::{AccountId, Actor, Currency, Kind, Named};
 use serde_json::{Value, json};
-use store::KeyOutcome;
+use store::{KeyOutcome, Outcome};
 
 use super::members::Members;
 use super::problem::{Problem, Slug};
 use super::query::Query;
-use super::{Api, Body, Caller, Place, commands, fields, refused, show};
+use super::{Api, Body, Caller, Place, commands, fields, refused, show, written};
 
 /// Declares the route of a kind of movement on an account that the path names.
 macro_rules! movement {
@@ -104,7 +104,13 @@ async fn carry_out(
     }
     let outcome = api.submit(command).await?;
     let status = if outcome.replayed { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, Json(show::moved(&outcome, now.currency))).into_response())
+    Ok((status, moved(&outcome, now.currency)).into_response())
+}
+
+fn moved(outcome: &Outcome, currency: Currency) -> Response {
+    let mut text = Vec::with_capacity(1024);
+    written::moved(&mut text, None, outcome, currency);
+    super::json(text)
 }
 
 /// `GET …/holds?cursor=&limit=`: the account's open holds, in the order of their entries.
@@ -123,9 +129,7 @@ pub(super) async fn key(State(api): State<Api>, place: Place, uri: Uri) -> Resul
     Query::read(&uri, &[])?;
     let key = fields::key(&place.part)?;
     match api.store.key_outcome(now.id, key).await.map_err(refused::of_fault)? {
-        Some(KeyOutcome::Entry(entry)) => {
-            Ok(Json(show::moved(&store::Outcome { entry: *entry, replayed: true }, now.currency)).into_response())
-        }
+        Some(KeyOutcome::Entry(entry)) => Ok(moved(&Outcome { entry: *entry, replayed: true }, now.currency)),
         Some(KeyOutcome::Refused { refusal, at }) => {
             let refused = store::Refused { refusal, replayed_from: Some(at), account: Some(now) };
             let problem = refused::movement(now.id, &refused).document();

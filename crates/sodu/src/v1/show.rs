@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use ledger::{Currency, Entry, Hash, Hold, Metadata, Minor, Target, Time};
+use ledger::{Currency, Entry, Hash, Hold, Metadata, Minor, Time};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use store::{AccountNow, Credential, Outcome, Profile};
+use store::{AccountNow, Credential, Profile};
 
 use crate::times::rfc3339;
 
@@ -21,33 +21,38 @@ impl Money {
     pub(super) fn new(figure: Minor, currency: Currency) -> Money {
         Money { figure, scale: currency.scale() }
     }
+
+    /// The figure where it has no decimals, as most have: the formatting machinery costs many times what digits do.
+    pub(super) fn whole(&self) -> Option<i64> {
+        let (units, unit) = (self.figure.units(), 10_i64.pow(u32::from(self.scale)));
+        (units % unit == 0).then(|| units / unit)
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.figure.decimal(self.scale).fmt(f)
+    }
 }
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Answers are full of figures, most of them without decimals, and the formatting machinery costs many times what
-        // their digits do.
-        let (units, unit) = (self.figure.units(), 10_i64.pow(u32::from(self.scale)));
-        if units % unit == 0 {
-            serializer.serialize_str(itoa::Buffer::new().format(units / unit))
-        } else {
-            serializer.collect_str(&self.figure.decimal(self.scale))
-        }
+        serializer.collect_str(self)
     }
 }
 
 /// An account's figures, all of one instant.
 #[derive(serde::Serialize)]
 pub(super) struct Figures {
-    id: u32,
-    currency: Code,
-    status: &'static str,
-    balance: Money,
-    posted: Money,
-    held: Money,
-    available: Money,
-    credit_limit: Money,
-    last_entry: u64,
+    pub(super) id: u32,
+    pub(super) currency: Code,
+    pub(super) status: &'static str,
+    pub(super) balance: Money,
+    pub(super) posted: Money,
+    pub(super) held: Money,
+    pub(super) available: Money,
+    pub(super) credit_limit: Money,
+    pub(super) last_entry: u64,
 }
 
 pub(super) fn figures(now: &AccountNow) -> Figures {
@@ -80,7 +85,8 @@ pub(super) fn figures_after(entry: &Entry, currency: Currency) -> Figures {
     })
 }
 
-struct Code(Currency);
+/// A currency's code.
+pub(super) struct Code(pub(super) Currency);
 
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -145,80 +151,6 @@ impl Serialize for Instant {
     }
 }
 
-/// One entry. Members that only some kinds have (`currency`, `expires_at`, `target`) are left out of the others.
-#[derive(serde::Serialize)]
-pub(super) struct Line<'a> {
-    account: u32,
-    number: u64,
-    kind: &'static str,
-    amount: Money,
-    posted_after: Money,
-    held_after: Money,
-    balance_after: Money,
-    credit_limit: Money,
-    status: &'static str,
-    at: Instant,
-    recorded_at: Instant,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Instant>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<Named>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    currency: Option<Code>,
-    key: Option<&'a str>,
-    reference: Option<&'a str>,
-    reason: Option<&'a str>,
-    metadata: Pairs<'a>,
-    by: &'a str,
-    hash: Hex,
-}
-
-#[derive(serde::Serialize)]
-struct Named {
-    account: u32,
-    number: u64,
-}
-
-pub(super) fn entry(entry: &Entry, currency: Currency) -> Line<'_> {
-    let money = |figure| Money::new(figure, currency);
-    let own = entry.posted_after.minus(entry.held_after).expect("figures are within a quarter of i64");
-    Line {
-        account: entry.account.get(),
-        number: entry.number,
-        kind: entry.kind.name(),
-        amount: money(entry.amount),
-        posted_after: money(entry.posted_after),
-        held_after: money(entry.held_after),
-        balance_after: money(own),
-        credit_limit: money(entry.credit_limit),
-        status: entry.status.name(),
-        at: Instant(entry.at),
-        recorded_at: Instant(entry.recorded_at),
-        expires_at: entry.expires_at.map(Instant),
-        target: entry.target.map(|Target { account, number }| Named { account: account.get(), number }),
-        currency: entry.currency.map(Code),
-        key: entry.key.as_ref().map(ledger::Key::as_str),
-        reference: entry.reference.as_ref().map(ledger::Reference::as_str),
-        reason: entry.reason.as_ref().map(ledger::Reason::as_str),
-        metadata: Pairs(&entry.metadata),
-        by: entry.by.as_str(),
-        hash: Hex(entry.hash),
-    }
-}
-
-/// What a movement did: its entry, and the account right after that.
-#[derive(serde::Serialize)]
-pub(super) struct Moved<'a> {
-    entry: Line<'a>,
-    account: Figures,
-    replayed: bool,
-}
-
-pub(super) fn moved(outcome: &Outcome, currency: Currency) -> Moved<'_> {
-    let account = figures_after(&outcome.entry, currency);
-    Moved { entry: entry(&outcome.entry, currency), account, replayed: outcome.replayed }
-}
-
 /// An open hold: its entry, what is left of it, and until when.
 #[derive(serde::Serialize)]
 pub(super) struct OpenHold<'a> {
@@ -245,7 +177,8 @@ pub(super) fn hold<'a>(hold: &Hold, entry: &'a Entry, currency: Currency) -> Ope
     }
 }
 
-struct Pairs<'a>(&'a Metadata);
+/// Metadata as an object.
+pub(super) struct Pairs<'a>(pub(super) &'a Metadata);
 
 impl Serialize for Pairs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
