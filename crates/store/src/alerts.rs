@@ -138,6 +138,11 @@ impl Channel {
             Channel::Telegram => "telegram",
         }
     }
+
+    /// The channel of that name.
+    pub fn parse(name: &str) -> Option<Channel> {
+        Channel::ALL.into_iter().find(|channel| channel.name() == name)
+    }
 }
 
 impl Language {

@@ -30,9 +30,9 @@ pub(super) const HEARD: &str = "UPDATE alert_rules r SET reached = n.reached, lo
 
 /// An alert, and a delivery for each contact that its account has now and each of the operator's targets, in that order.
 pub(super) const TELL: &str = "WITH told AS (INSERT INTO alerts (account, name, at, event, facts) \
-    SELECT n.account, n.name, $1, n.event, n.facts FROM unnest($2::int4[], $3::text[], $4::text[], $5::text[]) \
+    SELECT n.account, n.name, $1::int8, n.event, n.facts FROM unnest($2::int4[], $3::text[], $4::text[], $5::text[]) \
     WITH ORDINALITY AS n (account, name, event, facts, ord) ORDER BY n.ord RETURNING id, account) \
-    INSERT INTO deliveries (alert, account, target, due_at) SELECT told.id, told.account, t.target, $1 \
+    INSERT INTO deliveries (alert, account, target, due_at) SELECT told.id, told.account, t.target, $1::int8 \
     FROM told CROSS JOIN LATERAL (\
     SELECT c.channel || ':' || c.address AS target, 0 AS whose, c.number::int8 AS number FROM alert_contacts c \
     WHERE c.account = told.account \

@@ -105,7 +105,7 @@ impl Run {
             .map(|entry| entry.amount.units())
             .sum();
         let account = self.bench.account(1).expect("an account");
-        let runway = self.bench.store.watched_runway(&account);
+        let runway = self.bench.store.runway(&account).expect("no fault");
         // What was used in the one hour in which the day began may be told wrongly by as much as was used in it.
         let cut: i64 = entries
             .iter()
