@@ -76,11 +76,7 @@ impl Watch {
 impl Ruled {
     /// New rules, where there were `before`. What is reached already is told at once, but for what was reached before, and
     /// for an account that never had money.
-    pub(crate) fn under(
-        rules: &Rules,
-        before: Option<&Ruled>,
-        standing: &Standing<'_>,
-    ) -> (Ruled, Option<AlertEvent>) {
+    pub(crate) fn under(rules: &Rules, before: Option<&Ruled>, standing: &Standing<'_>) -> (Ruled, Option<AlertEvent>) {
         let known = before.map_or(Reached::default(), |before| before.known(rules));
         let reached = rules.reached(known, standing);
         let low_since = before.and_then(|before| before.low_since).or(Some(standing.now));

@@ -39,11 +39,6 @@ impl Place {
         url(&self.database)
     }
 
-    /// The same as a command line takes it.
-    pub(crate) fn url_text(&self) -> String {
-        cluster::shared().url("sodu", &self.database)
-    }
-
     /// The same for whoever opens it again.
     pub(crate) fn again(&self) -> Place {
         Place { folder: tempfile::tempdir().expect("a temporary folder"), database: self.database.clone() }

@@ -97,7 +97,7 @@ impl Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sodu"));
         command.env_clear().env("XDG_RUNTIME_DIR", folder).env("HOME", folder).current_dir(folder);
         command.args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--config"]).arg(config);
-        command.arg("--database").arg(beside.place.url_text());
+        command.arg("--database").arg(beside.place.url().to_string());
         Process(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary runs"))
     }
 

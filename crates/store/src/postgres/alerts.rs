@@ -26,11 +26,8 @@ macro_rules! rules_columns {
 /// What accounts want to hear, as [`ruled`] reads it.
 pub(super) const RULES: &str = concat!("SELECT ", rules_columns!(), " FROM alert_rules WHERE account = ANY($1)");
 
-const STATE: &str = concat!(
-    "SELECT ",
-    rules_columns!(),
-    ", quiet_from, quiet_until, quiet_zone FROM alert_rules WHERE account = $1"
-);
+const STATE: &str =
+    concat!("SELECT ", rules_columns!(), ", quiet_from, quiet_until, quiet_zone FROM alert_rules WHERE account = $1");
 
 const CONTACTS: &str =
     "SELECT channel, address, language, secret FROM alert_contacts WHERE account = $1 ORDER BY number";
@@ -147,7 +144,7 @@ impl Tx<'_> {
     /// Ends the watch of an account that has neither rules nor a metric.
     pub(super) fn end_watch(&mut self, id: AccountId, metered: bool) -> Result<(), Error> {
         let draft = self.draft(id)?;
-        if !metered && !draft.watch.as_ref().is_some_and(|watch| watch.ruled.is_some()) {
+        if !metered && draft.watch.as_ref().is_none_or(|watch| watch.ruled.is_none()) {
             draft.watch = None;
             draft.is_changed = true;
         }

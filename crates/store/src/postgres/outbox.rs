@@ -14,8 +14,8 @@ use crate::audit::Origin;
 use crate::outbox::bring_up;
 use crate::rows::number;
 use crate::{
-    Attempt, AttemptResult, Attempted, ChangeError, Delivery, DeliveryQuery, DeliveryStatus, DeliveryTarget, Due, Fault,
-    Page, happened,
+    Attempt, AttemptResult, Attempted, ChangeError, Delivery, DeliveryQuery, DeliveryStatus, DeliveryTarget, Due,
+    Fault, Page, happened,
 };
 
 /// The columns of a delivery `deliveries` and its alert `alerts`, in the order in which [`delivery`] reads them.
@@ -83,8 +83,7 @@ const POSTPONE: &str = "UPDATE deliveries d SET due_at = n.due_at FROM (SELECT k
     WHERE k.status = 0 AND (k.taken_by IS NULL OR k.taken_until < clock_timestamp()) \
     FOR UPDATE OF k SKIP LOCKED) n WHERE d.id = n.id";
 
-const RESEND: &str =
-    "UPDATE deliveries SET status = 0, due_at = $2, taken_by = NULL, taken_until = NULL WHERE id = $1";
+const RESEND: &str = "UPDATE deliveries SET status = 0, due_at = $2, taken_by = NULL, taken_until = NULL WHERE id = $1";
 
 /// Numbers are about in the order of time, so that the oldest are the first: no look at all the others.
 const FORGET: &str = "DELETE FROM alerts WHERE id = ANY(ARRAY(SELECT a.id FROM alerts a \
@@ -276,4 +275,3 @@ impl Change for Resend {
         Ok(Ok(Some(Delivery { status: DeliveryStatus::Waiting, due_at: tx.batch.now, ..before })))
     }
 }
-

@@ -40,11 +40,7 @@ pub(super) const TELL: &str = "WITH told AS (INSERT INTO alerts (account, name, 
     ORDER BY told.id, t.whose, t.number";
 
 /// Reads what those of `accounts` want to hear that have rules; all of them are locked.
-pub(super) async fn gather(
-    session: &Session,
-    batch: &mut Batch,
-    accounts: &BTreeSet<AccountId>,
-) -> Result<(), Error> {
+pub(super) async fn gather(session: &Session, batch: &mut Batch, accounts: &BTreeSet<AccountId>) -> Result<(), Error> {
     let ruled = accounts.iter().filter_map(|id| batch.drafts.get(id)).filter(|draft| draft.ruled);
     let ruled: Vec<&Draft> = ruled.collect();
     if ruled.is_empty() {
@@ -53,11 +49,8 @@ pub(super) async fn gather(
     let ids: Vec<i32> = ruled.iter().map(|draft| rows::int(draft.account.id)).collect();
     let due = ruled.iter().flat_map(|draft| draft.due.iter().map(|hold| (rows::int(draft.account.id), hold.number)));
     let (of, holds): (Vec<i32>, Vec<i64>) = due.map(|(account, hold)| (account, number(hold))).unzip();
-    let (rules, made) = join(
-        session.rows(alerts::RULES, &[&ids]),
-        wanted(!of.is_empty(), session.rows(MADE, &[&of, &holds])),
-    )
-    .await;
+    let (rules, made) =
+        join(session.rows(alerts::RULES, &[&ids]), wanted(!of.is_empty(), session.rows(MADE, &[&of, &holds]))).await;
     for row in rules? {
         let (id, ruled) = alerts::ruled(&row)?;
         let watch = batch.drafts.get_mut(&id).and_then(|draft| draft.watch.as_mut());
@@ -109,7 +102,8 @@ impl Batch {
         let Some(draft) = self.drafts.get_mut(&id) else { return };
         let Some(watch) = draft.watch.as_deref_mut() else { return };
         // Another node may have done it before this one had the lock.
-        if !watch.ruled.as_ref().is_some_and(|ruled| ruled.remind_at.is_some_and(|at| at <= now)) {
+        let remind_at = watch.ruled.as_ref().and_then(|ruled| ruled.remind_at);
+        if remind_at.is_none_or(|at| at > now) {
             return;
         }
         let told = watch.remind(&draft.account, now);

@@ -273,10 +273,10 @@ fn accounts_are_told_by_how_soon_they_run_dry_and_what_they_used_is_proved() {
     let asked = bench.account(3).expect("an account");
     let used = |now| bench.store.runway(now).expect("no fault").map(|runway| runway.used);
     assert_eq!(used(&asked), Some(minor("90")));
-    let metered = run(bench.store.metered_accounts()).expect("no fault");
+    let shown = run(bench.store.metered_accounts()).expect("no fault");
     let used = |(account, runway): &(store::AccountNow, Option<ledger::Runway>)| (account.id, runway.map(|it| it.used));
     assert_eq!(
-        metered.iter().map(used).collect::<Vec<_>>(),
+        shown.iter().map(used).collect::<Vec<_>>(),
         [(account(2), Some(minor("150"))), (account(4), Some(minor("1.5")))]
     );
     run(bench.store.change_account(actor(), account(4), metered(false))).expect("a setting");

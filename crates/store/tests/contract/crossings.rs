@@ -125,7 +125,7 @@ fn spelled(units: i64) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::with_cases(24) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::with_cases(crate::engine::MODEL_CASES) })]
 
     #[test]
     fn one_alert_a_crossing_whatever_is_cut_off_between(ops in prop::collection::vec(op(), 10..=50)) {
