@@ -146,7 +146,7 @@ impl Postgres {
         read.unwrap_or_else(|| Err(Error::Unreachable("the store is closed".into()))).map_err(|error| unread(&error))
     }
 
-    /// On the node's own threads, which have the timers that it needs.
+    /// On the node's own threads, which have the timers that it needs. What it asks may be asked twice.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Error>> + Send + Sync + 'static,
@@ -181,6 +181,6 @@ fn verified(
 }
 
 fn unread(error: &Error) -> Fault {
-    tracing::error!(%error, "reading the database failed");
+    tracing::error!(%error, "a question to the database failed");
     Fault::Unavailable
 }

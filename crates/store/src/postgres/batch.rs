@@ -290,13 +290,14 @@ impl Batch {
     pub(super) fn append(&mut self, entry: &Entry) -> Result<(), Error> {
         let id = entry.account;
         let draft = self.drafts.get_mut(&id).ok_or_else(|| Error::Damage(format!("account {id} was not locked")))?;
-        let (held_before, before) = (draft.account.held, draft.account.available());
+        let held_before = draft.account.held;
+        let before = draft.watch.as_ref().map(|_| draft.account.available());
         // The fold is written apart from the decision: an entry that does not fold is a bug, and must not be written.
         draft.account.apply(entry).map_err(|broken| Error::Damage(format!("account {id}: {broken}")))?;
         draft.learn(entry, held_before);
         draft.is_changed = true;
         self.made.entries.push(entry.clone());
-        self.watch_entry(entry, before);
+        before.into_iter().for_each(|before| self.watch_entry(entry, before));
         Ok(())
     }
 
