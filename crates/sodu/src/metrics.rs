@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use ledger::Runway;
 use store::{AccountNow, Store};
 
 use crate::exposition::Exposition;
@@ -68,7 +69,7 @@ impl Metrics {
 
     /// Everything, in the text format of Prometheus (version 0.0.4); `metered` are the accounts whose balance is a metric.
     /// Blocks on the disk.
-    pub fn render(&self, store: &Store, metered: &[AccountNow]) -> String {
+    pub fn render(&self, store: &Store, metered: &[(AccountNow, Option<Runway>)]) -> String {
         let mut out = Exposition::default();
         out.family("sodu_build_info", "gauge", "The running version.");
         out.sample("sodu_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -136,7 +137,7 @@ fn count<K: Ord>(counters: &RwLock<BTreeMap<K, AtomicU64>>, key: &K, owned: impl
     counters.entry(owned()).or_default().fetch_add(1, Relaxed);
 }
 
-fn render_ledger(out: &mut Exposition, store: &Store, metered: &[AccountNow]) {
+fn render_ledger(out: &mut Exposition, store: &Store, metered: &[(AccountNow, Option<Runway>)]) {
     let stats = store.stats();
     let mut single = |name, kind, help, value: u64| {
         out.family(name, kind, help);
@@ -152,13 +153,13 @@ fn render_ledger(out: &mut Exposition, store: &Store, metered: &[AccountNow]) {
     out.family("sodu_commit_seconds_total", "counter", "Time spent in commits.");
     out.sample("sodu_commit_seconds_total", &[], histogram::seconds(stats.commit_us.saturating_mul(1000)));
     out.family("sodu_account_balance", "gauge", "Posted less held, of the accounts marked for it.");
-    for account in metered {
+    for (account, _) in metered {
         let (id, currency) = (account.id.to_string(), account.currency);
         let labels = [("account", id.as_str()), ("currency", currency.code())];
         out.sample("sodu_account_balance", &labels, account.balance().decimal(currency.scale()));
     }
     out.family("sodu_account_available", "gauge", "What may be spent, credit included, of the accounts marked for it.");
-    for account in metered {
+    for (account, _) in metered {
         let (id, currency) = (account.id.to_string(), account.currency);
         let labels = [("account", id.as_str()), ("currency", currency.code())];
         out.sample("sodu_account_available", &labels, account.available().decimal(currency.scale()));
@@ -166,12 +167,12 @@ fn render_ledger(out: &mut Exposition, store: &Store, metered: &[AccountNow]) {
     let help =
         "How long that lasts at the rate of the last day; not there where nothing was used or too little is known.";
     out.family("sodu_account_runway_seconds", "gauge", help);
-    for account in metered {
-        if let Some(left_s) = store.watched_runway(account).and_then(|runway| runway.left_s) {
+    for (account, runway) in metered {
+        if let Some(left_s) = runway.and_then(|runway| runway.left_s) {
             out.sample("sodu_account_runway_seconds", &[("account", account.id.to_string().as_str())], left_s);
         }
     }
-    // Where the disk does not answer, the rest is still told.
+    // Where the database does not answer, the rest is still told.
     if let Ok((waiting, given_up)) = store.delivery_counts() {
         out.family("sodu_deliveries_waiting", "gauge", "Deliveries of alerts that are to be tried, or tried again.");
         out.sample("sodu_deliveries_waiting", &[], waiting);

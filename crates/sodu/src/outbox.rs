@@ -2,7 +2,8 @@
 //!
 //! On a thread of its own, so that a target that is slow or gone slows nothing but itself. What became of an attempt is kept
 //! in the ledger; an attempt that was made and not kept, as by a crash between the two, is made again under the same id, by
-//! which receivers recognize it. Nothing here decides what is worth telling.
+//! which receivers recognize it. Of several processes on one ledger each takes deliveries that no other has. Nothing here
+//! decides what is worth telling.
 
 mod message;
 mod quiet;
@@ -31,6 +32,8 @@ const AT_ONCE_OF_TARGET_MAX: usize = 4;
 const LOOK_MAX: usize = 256;
 /// How often it looks where nobody says that there is something.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often it takes what is under way for longer: others wait some seconds before they try it too.
+const TAKE_AGAIN: Duration = Duration::from_secs(1);
 /// How often old alerts are forgotten, and how many at a time.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 const FORGET_MAX: usize = 1000;
@@ -62,6 +65,7 @@ impl Outbox {
             alerts: Arc::new(config.alerts.clone()),
             time_zone: config.time_zone.clone(),
             under_way: HashMap::new(),
+            taken_at: Instant::now(),
             resting: HashMap::new(),
             unkept: Vec::new(),
         };
@@ -106,6 +110,8 @@ struct Worker {
     time_zone: TimeZone,
     /// By number, to whom each delivery under way goes.
     under_way: HashMap<u64, String>,
+    /// When these were last taken.
+    taken_at: Instant,
     /// Targets that failed, and until when they are left alone.
     resting: HashMap<String, Time>,
     /// What became of attempts, and could not be kept yet.
@@ -121,6 +127,7 @@ impl Worker {
         let mut forgotten_at: Option<Instant> = None;
         loop {
             self.keep().await;
+            self.take_again().await;
             if forgotten_at.is_none_or(|at| at.elapsed() >= FORGET_EVERY) {
                 forgotten_at = Some(Instant::now());
                 self.forget().await;
@@ -150,6 +157,7 @@ impl Worker {
         self.resting.retain(|_, until| *until > now);
         let looked = tokio::task::spawn_blocking(move || store.due_deliveries(now, LOOK_MAX)).await;
         let Ok(Ok(due)) = looked else { return };
+        let mut chosen = Vec::new();
         for due in due {
             let (id, to) = (due.delivery.id, due.delivery.target.label());
             if self.under_way.contains_key(&id) {
@@ -160,15 +168,37 @@ impl Worker {
                 continue;
             }
             let beside = self.under_way.values().filter(|other| **other == to).count();
-            if attempts.len() >= AT_ONCE_MAX || beside >= AT_ONCE_OF_TARGET_MAX {
+            if attempts.len() + chosen.len() < AT_ONCE_MAX && beside < AT_ONCE_OF_TARGET_MAX {
+                self.under_way.insert(id, to);
+                chosen.push(due);
+            }
+        }
+        if chosen.is_empty() {
+            return;
+        }
+        let taken = self.store.take_deliveries(chosen.iter().map(|due| due.delivery.id).collect()).await;
+        let taken = taken.unwrap_or_default();
+        for due in chosen {
+            if !taken.contains(&due.delivery.id) {
+                self.under_way.remove(&due.delivery.id);
                 continue;
             }
-            self.under_way.insert(id, to);
             let (couriers, alerts, zone) = (self.couriers.clone(), Arc::clone(&self.alerts), self.time_zone.clone());
             attempts.spawn(async move {
                 let result = deliver(&couriers, &alerts, &zone, &due).await;
                 (due, result)
             });
+        }
+    }
+
+    /// Keeps others from what is under way here.
+    async fn take_again(&mut self) {
+        if self.under_way.is_empty() || self.taken_at.elapsed() < TAKE_AGAIN {
+            return;
+        }
+        self.taken_at = Instant::now();
+        if let Err(fault) = self.store.take_deliveries(self.under_way.keys().copied().collect()).await {
+            debug!(%fault, "what is under way cannot be taken for longer; another process may try it too");
         }
     }
 

@@ -140,12 +140,6 @@ fn start_on(runtime: Runtime, config: &Config, store: Store, port: PortChoice) -
             config.ops_listen
         );
     }
-    if config.database.as_file().is_none() && !config.alerts.targets.is_empty() {
-        bail!(
-            "alerts are not there yet over PostgreSQL, so the targets in [alerts] would never hear of anything: take them \
-             out, or keep the ledger in a file"
-        );
-    }
     let tls = config.tls.as_ref().map(tls::server).transpose()?;
     let ops_tls = config.ops_tls.as_ref().map(tls::server).transpose()?;
     let public = listeners(config.listen, port, config.threads, "--listen")?;

@@ -1,20 +1,20 @@
 //! Alert rules of accounts: what their people want to hear, whom to tell, and when not to.
 //!
 //! Rules change like every other setting, through the writer and with a row in the audit trail. What they have reached is
-//! decided in `tell`.
+//! decided in `hear`.
 
 mod kept;
 
 use std::fmt;
 
-use ledger::{AccountId, Event, Level, Minor, Reached, Rules, Standing, Time, Usage};
+use ledger::{AccountId, Event, Reached, Rules, Standing, Time, Usage};
 use rusqlite::params;
 use serde_json::{Map, Value, json};
 
 use crate::audit::{self, Origin};
 use crate::batch::Batch;
 use crate::watch::{self, Ruled};
-use crate::{AlertEvent, ChangeError, Fault, Sqlite, measure};
+use crate::{ChangeError, Fault, Sqlite, measure};
 pub(crate) use kept::{contacts, keep, levels, load, quiet, spelled};
 use kept::{insert, remove, state};
 
@@ -95,6 +95,7 @@ pub struct AlertState {
 }
 
 /// What was measured of an account before its watch begins; see [`crate::Store::measure`].
+#[derive(Clone)]
 pub struct Measured(pub(crate) Usage);
 
 impl Contact {
@@ -136,6 +137,11 @@ impl Channel {
             Channel::Webhook => "webhook",
             Channel::Telegram => "telegram",
         }
+    }
+
+    /// The channel of that name.
+    pub fn parse(name: &str) -> Option<Channel> {
+        Channel::ALL.into_iter().find(|channel| channel.name() == name)
     }
 }
 
@@ -184,28 +190,13 @@ pub(crate) fn change(
             let (db, now) = (batch.db, batch.now);
             let draft = batch.watched(slot);
             let watch = draft.watch.as_deref_mut().expect("its watch has just begun");
-            let kept = watch.ruled.take();
-            let known = known(kept.as_deref(), &settings.rules);
             let standing = Standing { available: draft.account.available(), usage: &watch.usage, now };
-            let reached = settings.rules.reached(known, &standing);
-            let has_had_money = watch.usage.last_topup.is_some() || standing.available > Minor::ZERO;
-            let levels = settings.rules.levels.iter().enumerate();
-            let fresh: Vec<Level> =
-                levels.filter(|(n, _)| reached.has(*n) && !known.has(*n)).map(|(_, level)| *level).collect();
-            let low_since = kept.as_ref().and_then(|kept| kept.low_since).or(Some(now)).filter(|_| !reached.is_empty());
-            let refused = kept.and_then(|kept| kept.refused);
-            let ruled = Ruled {
-                reached,
-                low_since,
-                remind_at: low_since.and_then(|_| remind_at(&settings.rules, now)),
-                refused: refused.filter(|_| settings.rules.events.has(Event::ChargeRefused)),
-                rules: settings.rules.clone(),
-            };
+            let (ruled, told) = Ruled::under(&settings.rules, watch.ruled.take().as_deref(), &standing);
             insert(db, id, settings, &ruled)?;
             watch.calm_down_to = None;
             watch.ruled = Some(Box::new(ruled));
-            if !fresh.is_empty() && has_had_money {
-                batch.tell(slot, &AlertEvent::CreditLow { levels: fresh })?;
+            if let Some(told) = told {
+                batch.tell(slot, &told)?;
             }
         }
         None => {
@@ -222,26 +213,6 @@ pub(crate) fn change(
     Ok(Ok(()))
 }
 
-/// When they are told again of what was told at `now`.
-pub(crate) fn remind_at(rules: &Rules, now: Time) -> Option<Time> {
-    const HOUR_US: i64 = 3_600_000_000;
-    let hours = i64::from(rules.remind_hours?);
-    Some(Time::from_micros(now.micros().saturating_add(hours.saturating_mul(HOUR_US))))
-}
-
-/// The levels of `rules` that were reached under the rules before.
-fn known(before: Option<&Ruled>, rules: &Rules) -> Reached {
-    let mut known = Reached::default();
-    let Some(before) = before else { return known };
-    for (n, level) in rules.levels.iter().enumerate() {
-        let was = before.rules.levels.iter().position(|other| other == level);
-        if was.is_some_and(|was| before.reached.has(was)) {
-            known.set(n);
-        }
-    }
-    known
-}
-
 impl Batch<'_> {
     /// Watches an account from here on, with what was measured of it where that is more than is known.
     pub(crate) fn begin_watch(&mut self, slot: u32, measured: Measured) -> rusqlite::Result<()> {
@@ -249,13 +220,10 @@ impl Batch<'_> {
         let draft = self.watched(slot);
         draft.is_watch_changed = true;
         let before = draft.watch.take();
-        let usage = match &before {
-            Some(known) if known.usage.since <= measured.0.since => {
-                let mut usage = known.usage.clone();
-                usage.last_topup = usage.last_topup.or(measured.0.last_topup);
-                usage
-            }
-            Some(_) | None => measure::catch_up(db, draft.last(), now, measured.0)?,
+        let known = before.as_ref().and_then(|before| measure::known_for_longer(&before.usage, &measured.0));
+        let usage = match known {
+            Some(usage) => usage,
+            None => measure::catch_up(db, draft.last(), now, measured.0)?,
         };
         let id = draft.account.id;
         let mut update = db.prepare_cached("UPDATE accounts SET watch = ?2 WHERE id = ?1")?;
@@ -281,7 +249,7 @@ impl Batch<'_> {
 }
 
 /// Settings as the audit trail tells them: no secret, and of a URL no more than its host.
-fn shown(settings: Option<&AlertSettings>) -> Value {
+pub(crate) fn shown(settings: Option<&AlertSettings>) -> Value {
     let Some(AlertSettings { rules, quiet, contacts }) = settings else { return Value::Null };
     let events: Vec<&str> = rules.events.iter().map(Event::name).collect();
     let contacts: Vec<String> =

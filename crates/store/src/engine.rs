@@ -8,7 +8,7 @@ mod history;
 
 use std::time::Duration;
 
-use ledger::{AccountId, Actor, Command, Currency, Key, Time};
+use ledger::{AccountId, Actor, Command, Currency, Key, Runway, Time};
 
 use crate::postgres::Postgres;
 use crate::{
@@ -107,8 +107,8 @@ impl Store {
         }
     }
 
-    /// The accounts whose balance is a metric of its own.
-    pub async fn metered_accounts(&self) -> Result<Vec<AccountNow>, Fault> {
+    /// The accounts whose balance is a metric of its own, and how long each lasts; see [`Store::runway`].
+    pub async fn metered_accounts(&self) -> Result<Vec<(AccountNow, Option<Runway>)>, Fault> {
         match self {
             Store::Sqlite(sqlite) => Ok(sqlite.metered_accounts()),
             Store::Postgres(postgres) => postgres.metered_accounts().await,

@@ -1,6 +1,6 @@
 //! What an alert tells, and how it is kept: facts as they were in the commit that wrote it.
 
-use ledger::{Account, AccountId, Currency, Level, Minor, Runway, Time};
+use ledger::{Account, AccountId, Currency, Entry, Event, Level, Minor, Runway, Time, Usage};
 use rusqlite::Row;
 use serde_json::{Map, Value, json};
 
@@ -128,6 +128,24 @@ impl AlertEvent {
         }
     }
 
+    /// What an entry tells that is an event by itself; `made_at` is when the hold was made that it ends.
+    pub(crate) fn of_entry(entry: &Entry, event: Event, made_at: Time) -> Option<AlertEvent> {
+        let by = || entry.by.as_str().to_owned();
+        let reason = || entry.reason.as_ref().map(|reason| reason.as_str().to_owned());
+        match event {
+            Event::HoldExpired => {
+                let hold = entry.target.map_or(0, |target| target.number);
+                Some(AlertEvent::HoldExpired { hold, released: entry.amount, made_at })
+            }
+            Event::AccountLocked => Some(AlertEvent::AccountLocked { by: by(), reason: reason() }),
+            Event::AdjustmentMade => {
+                let reason = reason().unwrap_or_default();
+                Some(AlertEvent::AdjustmentMade { amount: entry.amount, by: by(), reason })
+            }
+            Event::ChargeRefused | Event::KeyIssued | Event::KeyRevoked | Event::Recovered => None,
+        }
+    }
+
     fn members(&self) -> Value {
         match self {
             AlertEvent::CreditLow { levels } => json!({ "levels": alerts::spelled(levels) }),
@@ -174,15 +192,27 @@ impl AlertEvent {
     }
 }
 
-/// The facts of an alert as they are stored.
-pub(crate) fn facts(
-    account: &Account,
-    runway: Option<Runway>,
-    last_topup: Option<Minor>,
-    event: &AlertEvent,
-) -> String {
+/// An alert as it is stored, beside its account and time.
+pub(crate) struct Written {
+    /// A name that no other alert has: over the account's last link, when it was, and what it says.
+    pub(crate) name: String,
+    pub(crate) event: &'static str,
+    pub(crate) facts: String,
+}
+
+/// What is written of `event`, with the account as it is at `at`.
+pub(crate) fn written(account: &Account, usage: Option<&Usage>, at: Time, event: &AlertEvent) -> Written {
+    let facts = facts(account, usage, at, event);
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&account.hash.0).update(&account.id.get().to_be_bytes()).update(&at.micros().to_be_bytes());
+    hasher.update(event.name().as_bytes()).update(facts.as_bytes());
+    let digits: String = hasher.finalize().to_hex().chars().take(32).collect();
+    Written { name: format!("al_{digits}"), event: event.name(), facts }
+}
+
+fn facts(account: &Account, usage: Option<&Usage>, at: Time, event: &AlertEvent) -> String {
     let own = account.posted.minus(account.held).expect("figures are within a quarter of i64");
-    let runway = runway.map(
+    let runway = usage.and_then(|usage| usage.runway(account.available(), at)).map(
         |Runway { since, used, left_s }| json!({ "since": since.micros(), "used": used.units(), "left_s": left_s }),
     );
     let mut facts = json!({
@@ -192,7 +222,7 @@ pub(crate) fn facts(
         "balance": own.units(),
         "available": account.available().units(),
         "runway": runway,
-        "last_topup": last_topup.map(Minor::units),
+        "last_topup": usage.and_then(|usage| usage.last_topup).map(Minor::units),
     });
     if let (Value::Object(facts), Value::Object(members)) = (&mut facts, event.members()) {
         facts.extend(members);
@@ -200,25 +230,27 @@ pub(crate) fn facts(
     facts.to_string()
 }
 
-/// A name that no other alert has: over the account's last link, when it was, and what it says.
-pub(crate) fn name(account: &Account, at: Time, event: &AlertEvent, facts: &str) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&account.hash.0).update(&account.id.get().to_be_bytes()).update(&at.micros().to_be_bytes());
-    hasher.update(event.name().as_bytes()).update(facts.as_bytes());
-    let digits: String = hasher.finalize().to_hex().chars().take(32).collect();
-    format!("al_{digits}")
-}
-
-/// The columns of an alert that [`alert`] reads.
+/// The columns of an alert, in the order in which both engines read them.
 pub(crate) const ALERT: &str = "alerts.name, alerts.account, alerts.at, alerts.event, alerts.facts";
 
 /// An alert from a row with the columns of [`ALERT`], beginning at `from`.
 pub(crate) fn alert(row: &Row<'_>, from: usize) -> rusqlite::Result<Alert> {
-    let name: String = row.get(from)?;
-    let wrong = |column: &str| damage(format!("alert {name}: {column} is not one"));
-    let account = AccountId::new(row.get(from + 1)?).ok_or_else(|| wrong("account"))?;
-    let facts: Map<String, Value> =
-        serde_json::from_str(row.get_ref(from + 4)?.as_str()?).map_err(|_| wrong("facts"))?;
+    let account = AccountId::new(row.get(from + 1)?);
+    let (event, facts) = (row.get_ref(from + 3)?.as_str()?, row.get_ref(from + 4)?.as_str()?);
+    read(row.get(from)?, account, Time::from_micros(row.get(from + 2)?), event, facts).map_err(damage)
+}
+
+/// An alert as it is stored; an error is a sentence about what is no alert.
+pub(crate) fn read(
+    name: String,
+    account: Option<AccountId>,
+    at: Time,
+    event: &str,
+    facts: &str,
+) -> Result<Alert, String> {
+    let account = account.ok_or_else(|| format!("alert {name}: account is not one"))?;
+    let wrong = format!("alert {name}: facts is not one");
+    let facts: Map<String, Value> = serde_json::from_str(facts).map_err(|_| wrong.clone())?;
     let members = Members(&facts);
     let read = || {
         let code = members.text("currency")?;
@@ -232,19 +264,19 @@ pub(crate) fn alert(row: &Row<'_>, from: usize) -> rusqlite::Result<Alert> {
         };
         let scale = u8::try_from(members.count("scale")?).ok()?;
         Some(Alert {
-            name: name.clone(),
+            name,
             account,
-            at: Time::from_micros(row.get(from + 2).ok()?),
+            at,
             entry: members.count("entry")?,
             currency: Currency::new(&code, scale, 0).ok()?,
             balance: members.money("balance")?,
             available: members.money("available")?,
             runway,
             last_topup: members.money("last_topup"),
-            event: AlertEvent::read(row.get_ref(from + 3).ok()?.as_str().ok()?, &members)?,
+            event: AlertEvent::read(event, &members)?,
         })
     };
-    read().ok_or_else(|| wrong("facts"))
+    read().ok_or(wrong)
 }
 
 struct Members<'a>(&'a Map<String, Value>);

@@ -23,6 +23,7 @@ mod follow;
 mod generation;
 mod grant;
 mod happened;
+mod hear;
 mod holds;
 mod import;
 mod index;

@@ -141,12 +141,16 @@ impl DeliveryStatus {
         }
     }
 
-    fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             DeliveryStatus::Waiting => 0,
             DeliveryStatus::Delivered => 1,
             DeliveryStatus::GivenUp => 2,
         }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<DeliveryStatus> {
+        DeliveryStatus::ALL.into_iter().find(|status| status.code() == code)
     }
 }
 
@@ -162,7 +166,7 @@ impl DeliveryTarget {
         }
     }
 
-    fn read(text: &str) -> Option<DeliveryTarget> {
+    pub(crate) fn read(text: &str) -> Option<DeliveryTarget> {
         let (channel, address) = text.split_once(':')?;
         Some(match channel {
             "operator" => DeliveryTarget::Operator(address.to_owned()),
@@ -170,7 +174,7 @@ impl DeliveryTarget {
         })
     }
 
-    fn is(&self, contact: &Contact) -> bool {
+    pub(crate) fn is(&self, contact: &Contact) -> bool {
         match self {
             DeliveryTarget::Operator(_) => false,
             DeliveryTarget::Contact { channel, address } => {
@@ -269,7 +273,7 @@ fn due(db: &Connection, now: Time, limit: usize) -> rusqlite::Result<Vec<Due>> {
 }
 
 /// A series of refusals that goes on is told with as many as there are by now.
-fn bring_up(event: &mut AlertEvent, refused: (Option<i64>, Option<i64>)) {
+pub(crate) fn bring_up(event: &mut AlertEvent, refused: (Option<i64>, Option<i64>)) {
     if let (AlertEvent::ChargeRefused { count, since, .. }, (Some(now_since), Some(now_count))) = (event, refused)
         && since.micros() == now_since
     {
@@ -309,7 +313,7 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     Ok(Delivery {
         id: u64::try_from(id).map_err(|_| wrong("id"))?,
         target: DeliveryTarget::read(row.get_ref(1)?.as_str()?).ok_or_else(|| wrong("target"))?,
-        status: DeliveryStatus::ALL.into_iter().find(|status| status.code() == code).ok_or_else(|| wrong("status"))?,
+        status: DeliveryStatus::from_code(code).ok_or_else(|| wrong("status"))?,
         due_at: Time::from_micros(row.get(3)?),
         attempts: row.get(4)?,
         attempted_at: row.get::<_, Option<i64>>(5)?.map(Time::from_micros),

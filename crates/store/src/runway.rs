@@ -27,8 +27,15 @@ impl Sqlite {
         Ok(usage.runway(account.available(), now))
     }
 
+    /// The accounts whose balance is a metric of its own, and how long each lasts.
+    pub fn metered_accounts(&self) -> Vec<(AccountNow, Option<Runway>)> {
+        let now = self.now();
+        let metered = self.shared().accounts.metered();
+        metered.map(|slot| self.figures_at(slot, now)).map(|account| (account, self.watched(&account))).collect()
+    }
+
     /// The same from memory alone: `None` also for an account that is not watched.
-    pub fn watched_runway(&self, account: &AccountNow) -> Option<Runway> {
+    fn watched(&self, account: &AccountNow) -> Option<Runway> {
         let (slot, _) = self.place(account.id)?;
         let now = self.now();
         self.shared().watches().get(slot).and_then(|watch| watch.usage.runway(account.available(), now))
@@ -60,7 +67,7 @@ impl Sqlite {
         }
         let shown = first.into_iter().filter_map(|(_, slot)| {
             let account = self.figures_at(slot, now);
-            Some((account, self.watched_runway(&account)?))
+            Some((account, self.watched(&account)?))
         });
         shown.collect()
     }

@@ -266,7 +266,7 @@ pub(crate) fn subject(credential: &Credential) -> String {
 }
 
 /// How people know a credential: what may be told of its key, and its label.
-fn called(credential: &Credential) -> String {
+pub(crate) fn called(credential: &Credential) -> String {
     let key = audit::shortened(&credential.api_key);
     credential.label.as_ref().map_or_else(|| key.clone(), |label| format!("{key} ({label})"))
 }

@@ -187,12 +187,6 @@ impl Sqlite {
         self.shared().accounts.now(slot, &self.shared().holds, now)
     }
 
-    /// The accounts whose balance is a metric of its own.
-    pub fn metered_accounts(&self) -> Vec<AccountNow> {
-        let now = self.now();
-        self.shared().accounts.metered().map(|slot| self.figures_at(slot, now)).collect()
-    }
-
     /// Counters and gauges.
     pub fn stats(&self) -> Stats {
         let shared = self.shared();

@@ -87,8 +87,6 @@ pub enum Fault {
     OutcomeUnknown,
     /// Nothing happened: the store is being closed.
     Stopping,
-    /// Nothing happened: the engine over PostgreSQL has no alerts yet.
-    NotWithPostgres,
 }
 
 impl fmt::Display for Fault {
@@ -98,7 +96,6 @@ impl fmt::Display for Fault {
             Fault::Unavailable => "the database cannot be used right now; nothing happened, try again later",
             Fault::OutcomeUnknown => "the outcome is unknown; send the same idempotency key again to learn it",
             Fault::Stopping => "the server is stopping; nothing happened, try again in a moment",
-            Fault::NotWithPostgres => "alerts are not there yet over PostgreSQL; nothing happened, and none will come",
         })
     }
 }

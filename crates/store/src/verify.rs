@@ -6,7 +6,7 @@
 
 mod index;
 mod records;
-mod watches;
+pub(crate) mod watches;
 
 use std::collections::BTreeMap;
 
@@ -86,7 +86,7 @@ pub(crate) fn verify(
         fold.find(account, None, "the account's row does not read as one".into());
     }
     for account in unwatchable {
-        fold.find(account, None, "what the account used does not read as such".into());
+        fold.find(account, None, watches::UNREADABLE.into());
     }
     let total = u64::try_from(end).unwrap_or(0);
     let (mut entries, mut before, mut last_time) = (0, 0, Time::default());
@@ -227,7 +227,7 @@ impl Fold<'_> {
         self.check_milestone(stored)?;
         self.check_derived(stored);
         if !self.watches.add(entry) {
-            self.find(Some(entry.account), Some(entry.number), "what the account used differs from its entries".into());
+            self.find(Some(entry.account), Some(entry.number), watches::DIFFERS.into());
         }
         Ok(true)
     }

@@ -120,7 +120,7 @@ fn other(subject: &str, error: &ChangeError, account: Option<&AccountNow>) -> Pr
 /// The environment failed: a 503 that says whether it happened and when to ask again.
 pub(super) fn of_fault(fault: Fault) -> Problem {
     match fault {
-        Fault::QueueFull | Fault::Unavailable | Fault::Stopping | Fault::NotWithPostgres => {
+        Fault::QueueFull | Fault::Unavailable | Fault::Stopping => {
             Problem::new(Slug::Unavailable, sentence(&fault.to_string()))
         }
         Fault::OutcomeUnknown => Problem::new(Slug::OutcomeUnknown, sentence(&fault.to_string())),

@@ -18,7 +18,7 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Value>
     let query = Query::read(&uri, &["limit"])?;
     let limit = query.limit()?;
     let first = api.read(move |store| {
-        let first = store.dry_first(limit);
+        let first = store.dry_first(limit)?;
         let name = |id| Ok(store.profile(id)?.map(|Profile { name, .. }| name).unwrap_or_default());
         first.into_iter().map(|(now, runway)| Ok((name(now.id)?, now, runway))).collect::<Result<Vec<_>, _>>()
     });

@@ -11,6 +11,10 @@ mod common;
 mod mail_server;
 mod mails;
 #[cfg(feature = "server")]
+#[path = "../places/sqlite.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod place;
+#[cfg(feature = "server")]
 mod probes;
 mod reach;
 mod receiver;

@@ -39,6 +39,16 @@ impl Place {
         url(&self.database)
     }
 
+    /// The same for whoever opens it again.
+    pub(crate) fn again(&self) -> Place {
+        Place { folder: tempfile::tempdir().expect("a temporary folder"), database: self.database.clone() }
+    }
+
+    /// As whoever is killed at this instant leaves it, and for as long as they are not.
+    pub(crate) fn as_it_is(&self) -> Place {
+        self.again()
+    }
+
     /// The database's own clock is what counts.
     pub(crate) fn tell_time(&self, micros: i64) {
         cluster::shared().run(&self.database, &format!("SELECT setval('sodu.test_clock', {micros})"));

@@ -22,6 +22,20 @@ impl Place {
         DatabaseUrl::file(self.path().join("sodu.db"))
     }
 
+    /// The same for whoever opens it again.
+    pub(crate) fn again(&mut self) -> Place {
+        std::mem::replace(self, Place::new())
+    }
+
+    /// As whoever is killed at this instant leaves it: the files as they are, elsewhere.
+    pub(crate) fn as_it_is(&self) -> Place {
+        let place = Place::new();
+        for name in ["sodu.db", "sodu.db-wal"] {
+            std::fs::copy(self.path().join(name), place.path().join(name)).expect("a copy");
+        }
+        place
+    }
+
     /// The store asks the test's own clock.
     pub(crate) fn tell_time(&self, _: i64) {}
 

@@ -3,6 +3,8 @@
 
 #[path = "../cli/accounts.rs"]
 mod accounts;
+#[path = "../cli/alerts.rs"]
+mod alerts;
 #[path = "../../../store/tests/postgres/cluster.rs"]
 #[expect(dead_code, reason = "the store's own tests use the rest")]
 mod cluster;

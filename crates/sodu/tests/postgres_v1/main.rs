@@ -1,6 +1,8 @@
 //! The operator API as its callers see it, over PostgreSQL: the cases of `v1`, file by file, but for backups, which
 //! PostgreSQL has tools of its own for.
 
+#[path = "../v1/alerts.rs"]
+mod alerts;
 #[path = "../v1/as_of.rs"]
 mod as_of;
 #[path = "../v1/batch.rs"]

@@ -16,6 +16,7 @@ mod holds;
 mod malformed;
 mod operators;
 #[path = "../places/sqlite.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod place;
 mod refusals;
 mod settlements;

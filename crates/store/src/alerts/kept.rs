@@ -77,7 +77,7 @@ pub(crate) fn contacts(db: &Connection, account: AccountId) -> rusqlite::Result<
     let read = |row: &Row<'_>| {
         let (channel, language) = (row.get_ref(0)?.as_str()?, row.get_ref(2)?.as_str()?);
         Ok(Contact {
-            channel: Channel::ALL.into_iter().find(|known| known.name() == channel).ok_or_else(|| wrong("channel"))?,
+            channel: Channel::parse(channel).ok_or_else(|| wrong("channel"))?,
             address: row.get(1)?,
             language: Language::parse(language).ok_or_else(|| wrong("language"))?,
             secret: row.get(3)?,

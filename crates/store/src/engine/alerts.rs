@@ -1,7 +1,4 @@
-//! Alerts, their deliveries, and how long accounts last: what the embedded engine has and the other one has not yet.
-//!
-//! Over PostgreSQL nothing is watched: there is nothing to deliver, nobody's runway is known, and whoever would set alerts
-//! hears so.
+//! Alerts, their deliveries, and how long accounts last.
 
 use ledger::{AccountId, Actor, Runway, Time};
 
@@ -15,7 +12,7 @@ impl Store {
     pub fn alerts(&self, account: AccountId) -> Result<Option<AlertState>, Fault> {
         match self {
             Store::Sqlite(sqlite) => sqlite.alerts(account),
-            Store::Postgres(_) => Err(Fault::NotWithPostgres),
+            Store::Postgres(postgres) => postgres.alerts(account),
         }
     }
 
@@ -29,7 +26,7 @@ impl Store {
     ) -> Result<(), ChangeError> {
         match self {
             Store::Sqlite(sqlite) => sqlite.change_alerts(by, account, settings, measured).await,
-            Store::Postgres(_) => Err(Fault::NotWithPostgres.into()),
+            Store::Postgres(postgres) => postgres.change_alerts(by, account, settings, measured).await,
         }
     }
 
@@ -37,52 +34,54 @@ impl Store {
     pub fn measure(&self, account: AccountId) -> Result<Option<Measured>, Fault> {
         match self {
             Store::Sqlite(sqlite) => sqlite.measure(account),
-            Store::Postgres(_) => Err(Fault::NotWithPostgres),
+            Store::Postgres(postgres) => postgres.measure(account),
         }
     }
 
     /// How long what an account may spend lasts; `None` where too little is known, or there is no such account. Blocks.
     ///
-    /// Of a watched account (one with alerts, or with a metric of its own) from memory. Of any other from its newest entries,
+    /// Of a watched account (one with alerts, or with a metric of its own) from what is kept of it. Of any other from its newest entries,
     /// at most 5,000: where those do not reach back a day, the time that they do is what [`Runway::since`] says.
     pub fn runway(&self, account: &AccountNow) -> Result<Option<Runway>, Fault> {
         match self {
             Store::Sqlite(sqlite) => sqlite.runway(account),
-            Store::Postgres(_) => Ok(None),
-        }
-    }
-
-    /// The same from memory alone: `None` also for an account that is not watched.
-    pub fn watched_runway(&self, account: &AccountNow) -> Option<Runway> {
-        match self {
-            Store::Sqlite(sqlite) => sqlite.watched_runway(account),
-            Store::Postgres(_) => None,
+            Store::Postgres(postgres) => postgres.runway(account),
         }
     }
 
     /// The watched accounts that run dry first, at most `limit`: those with the shortest time left before the others. An
-    /// account of which too little is known, or that uses nothing, is not among them.
-    pub fn dry_first(&self, limit: usize) -> Vec<(AccountNow, Runway)> {
+    /// account of which too little is known, or that uses nothing, is not among them. Blocks.
+    pub fn dry_first(&self, limit: usize) -> Result<Vec<(AccountNow, Runway)>, Fault> {
         match self {
-            Store::Sqlite(sqlite) => sqlite.dry_first(limit),
-            Store::Postgres(_) => Vec::new(),
+            Store::Sqlite(sqlite) => Ok(sqlite.dry_first(limit)),
+            Store::Postgres(postgres) => postgres.dry_first(limit),
         }
     }
 
-    /// Resolves when there may be something to deliver that was not there before.
+    /// Resolves when this process may have written something to deliver that was not there before.
     pub async fn alerts_written(&self) {
         match self {
             Store::Sqlite(sqlite) => sqlite.alerts_written().await,
-            Store::Postgres(_) => std::future::pending().await,
+            Store::Postgres(postgres) => postgres.alerts_written().await,
         }
     }
 
-    /// The deliveries whose time has come by `now`, those that wait longest first, at most `limit`. Blocks, as do the next
-    /// three.
+    /// The deliveries whose time has come by `now` and that no other process tries, those that wait longest first, at most
+    /// `limit`. Blocks, as do the next three.
     pub fn due_deliveries(&self, now: Time, limit: usize) -> Result<Vec<Due>, Fault> {
         match self {
             Store::Sqlite(sqlite) => sqlite.due_deliveries(now, limit),
-            Store::Postgres(_) => Ok(Vec::new()),
+            Store::Postgres(postgres) => postgres.due_deliveries(now, limit),
+        }
+    }
+
+    /// Takes deliveries for this process alone, and those that it has taken already for longer: for some seconds from now.
+    /// Gives those that it got; the others another process tries, or has tried.
+    pub async fn take_deliveries(&self, ids: Vec<u64>) -> Result<Vec<u64>, Fault> {
+        match self {
+            // Nobody else has the database.
+            Store::Sqlite(_) => Ok(ids),
+            Store::Postgres(postgres) => postgres.take_deliveries(ids).await,
         }
     }
 
@@ -90,7 +89,7 @@ impl Store {
     pub fn deliveries(&self, wanted: &DeliveryQuery, limit: usize) -> Result<Page<Delivery, u64>, Fault> {
         match self {
             Store::Sqlite(sqlite) => sqlite.deliveries(wanted, limit),
-            Store::Postgres(_) => Ok(Page { items: Vec::new(), next: None }),
+            Store::Postgres(postgres) => postgres.deliveries(wanted, limit),
         }
     }
 
@@ -98,7 +97,7 @@ impl Store {
     pub fn delivery(&self, id: u64) -> Result<Option<(Delivery, Vec<Attempt>)>, Fault> {
         match self {
             Store::Sqlite(sqlite) => sqlite.delivery(id),
-            Store::Postgres(_) => Ok(None),
+            Store::Postgres(postgres) => postgres.delivery(id),
         }
     }
 
@@ -106,7 +105,7 @@ impl Store {
     pub fn delivery_counts(&self) -> Result<(u64, u64), Fault> {
         match self {
             Store::Sqlite(sqlite) => sqlite.delivery_counts(),
-            Store::Postgres(_) => Ok((0, 0)),
+            Store::Postgres(postgres) => postgres.delivery_counts(),
         }
     }
 
@@ -114,7 +113,7 @@ impl Store {
     pub async fn record_attempts(&self, attempted: Vec<Attempted>) -> Result<(), Fault> {
         match self {
             Store::Sqlite(sqlite) => sqlite.record_attempts(attempted).await,
-            Store::Postgres(_) => Ok(()),
+            Store::Postgres(postgres) => postgres.record_attempts(attempted).await,
         }
     }
 
@@ -122,7 +121,7 @@ impl Store {
     pub async fn resend(&self, by: Actor, id: u64) -> Result<Option<Delivery>, Fault> {
         match self {
             Store::Sqlite(sqlite) => sqlite.resend(by, id).await,
-            Store::Postgres(_) => Ok(None),
+            Store::Postgres(postgres) => postgres.resend(by, id).await,
         }
     }
 
@@ -130,7 +129,7 @@ impl Store {
     pub async fn forget_alerts(&self, before: Time, limit: usize) -> Result<usize, Fault> {
         match self {
             Store::Sqlite(sqlite) => sqlite.forget_alerts(before, limit).await,
-            Store::Postgres(_) => Ok(0),
+            Store::Postgres(postgres) => postgres.forget_alerts(before, limit).await,
         }
     }
 }

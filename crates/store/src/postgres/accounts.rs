@@ -12,8 +12,9 @@ use super::credentials;
 use super::facts;
 use super::rows::{self, account_columns, entry_columns};
 use super::session::Error;
-use super::statement;
+use super::{runway, statement};
 use crate::audit::{self, Origin};
+use crate::measure::CATCH_UP_MAX;
 use crate::{
     AccountChange, ChangeError, Imported, ImportedAccount, NewAccount, NewCredential, Outcome, ProfileChange,
     RequestId, settings_version,
@@ -218,6 +219,16 @@ impl Change for Settings {
         let update: super::session::Params<'_> =
             &[&rows::int(*id), name, &is_set, &external_id, shows_available, metered];
         tx.session.execute(UPDATE, update).await?;
+        match metered {
+            Some(true) if !now.metered => {
+                // With what this change has appended.
+                tx.writes_so_far().await?;
+                let measured = runway::look_back(tx.session, *id, tx.batch.now, CATCH_UP_MAX).await?;
+                tx.begin_watch(*id, &measured).await?;
+            }
+            Some(false) if now.metered => tx.end_watch(*id, false)?,
+            Some(_) | None => {}
+        }
         if !detail.is_empty() {
             tx.note(origin, "account.change", &format!("account {id}"), &Value::Object(detail));
         }
@@ -300,7 +311,7 @@ impl Import {
         if opened.replayed {
             // Locked after the audit trail, for once: who waits crosswise is told by the server, and begins again.
             let (accounts, commands) = (BTreeSet::from([account]), std::slice::from_ref(&command));
-            facts::gather_more(tx.session, &mut tx.batch, &accounts, commands, tx.refusal_us).await?;
+            facts::gather_more(tx.session, &mut tx.batch, &accounts, commands).await?;
         }
         if let Err(refused) = tx.batch.perform(&command, self.origin.request_id.as_ref())? {
             return Ok(Err(ChangeError::Refused(refused.refusal)));

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use ledger::{AccountId, Currency, Entry, Hold, Key, Time};
+use ledger::{AccountId, Currency, Entry, Hold, Key, Runway, Time};
 use tokio::runtime::Handle;
 
 use super::session::{Connector, Error, Session};
@@ -37,7 +37,7 @@ impl Postgres {
         self.read(move |session| Box::pin(statement::hold_count(session, id))).await
     }
 
-    pub(crate) async fn metered_accounts(&self) -> Result<Vec<AccountNow>, Fault> {
+    pub(crate) async fn metered_accounts(&self) -> Result<Vec<(AccountNow, Option<Runway>)>, Fault> {
         self.read(|session| Box::pin(statement::metered(session))).await
     }
 
@@ -134,7 +134,7 @@ impl Postgres {
         verified(&self.inner.handle, session, against, progress).map_err(|error| unread(&error))
     }
 
-    fn wait<T: Send + 'static>(
+    pub(super) fn wait<T: Send + 'static>(
         &self,
         work: impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Error>> + Send + Sync + 'static,
     ) -> Result<T, Fault> {
@@ -146,8 +146,8 @@ impl Postgres {
         read.unwrap_or_else(|| Err(Error::Unreachable("the store is closed".into()))).map_err(|error| unread(&error))
     }
 
-    /// On the node's own threads, which have the timers that it needs.
-    async fn read<T: Send + 'static>(
+    /// On the node's own threads, which have the timers that it needs. What it asks may be asked twice.
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Error>> + Send + Sync + 'static,
     ) -> Result<T, Fault> {
@@ -181,6 +181,6 @@ fn verified(
 }
 
 fn unread(error: &Error) -> Fault {
-    tracing::error!(%error, "reading the database failed");
+    tracing::error!(%error, "a question to the database failed");
     Fault::Unavailable
 }

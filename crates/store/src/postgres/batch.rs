@@ -4,6 +4,7 @@
 //! them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use ledger::{
     Account, AccountId, Command, Content, Earlier, Entry, Facts, Hold, Key, Kind, Minor, Named, Refusal, Subject, Time,
@@ -12,6 +13,9 @@ use ledger::{
 use serde_json::Value;
 
 use super::session::Error;
+use super::shared::Shared;
+use crate::happened::Written;
+use crate::watch::Watch;
 use crate::{AccountNow, Outcome, Refused, RequestId, audit};
 
 const SECOND_US: i64 = 1_000_000;
@@ -27,8 +31,15 @@ pub(super) struct Batch {
     /// What keys did before, as far as they are looked for, and what they do here.
     pub(super) keys: HashMap<(AccountId, Key), Found>,
     pub(super) made: Made,
-    /// How many refusals of one account are kept within a second.
+    /// When the holds were made that have ended and whose accounts have rules.
+    pub(super) made_at: HashMap<(AccountId, u64), Time>,
+    /// Whether there is something to deliver.
+    pub(super) has_alerts: bool,
+    /// How many refusals of one account are kept within a second, and for how many microseconds.
     pub(super) refusals_per_second: u32,
+    pub(super) refusal_us: i64,
+    /// The operator's own targets of alerts.
+    pub(super) alert_targets: Arc<[String]>,
 }
 
 /// What is to be written.
@@ -37,6 +48,7 @@ pub(super) struct Made {
     pub(super) entries: Vec<Entry>,
     pub(super) refusals: Vec<Burnt>,
     pub(super) audit: Vec<Noted>,
+    pub(super) alerts: Vec<(AccountId, Written)>,
 }
 
 /// An account as this transaction leaves it.
@@ -44,6 +56,12 @@ pub(super) struct Draft {
     pub(super) account: Account,
     pub(super) shows_available: bool,
     pub(super) metered: bool,
+    /// Whether it has alert rules.
+    pub(super) ruled: bool,
+    /// What it used, where somebody wants to know, with its rules.
+    pub(super) watch: Option<Box<Watch>>,
+    /// Whether what its rules have reached is to be kept.
+    pub(super) is_heard: bool,
     pub(super) is_changed: bool,
     /// Its open holds that have ended by now, in the order of their ends, until they have their entries.
     pub(super) due: Vec<Hold>,
@@ -97,6 +115,9 @@ impl Draft {
             account,
             shows_available,
             metered,
+            ruled: false,
+            watch: None,
+            is_heard: false,
             is_changed: false,
             due: Vec::new(),
             known: HashMap::new(),
@@ -175,6 +196,16 @@ impl Found {
 }
 
 impl Batch {
+    /// Nothing decided yet, by the node's own terms.
+    pub(super) fn new(shared: &Shared) -> Batch {
+        Batch {
+            refusals_per_second: shared.refusals_per_second,
+            refusal_us: shared.refusal_us,
+            alert_targets: Arc::clone(&shared.alert_targets),
+            ..Batch::default()
+        }
+    }
+
     /// Decides a command, and notes for the audit trail what it did where that is no ordinary movement.
     pub(super) fn perform(&mut self, command: &Command, request_id: Option<&RequestId>) -> Result<Decided, Error> {
         let by_hand = matches!(command.movement.kind(), Kind::Limit | Kind::Status | Kind::Adjust);
@@ -260,11 +291,13 @@ impl Batch {
         let id = entry.account;
         let draft = self.drafts.get_mut(&id).ok_or_else(|| Error::Damage(format!("account {id} was not locked")))?;
         let held_before = draft.account.held;
+        let before = draft.watch.as_ref().map(|_| draft.account.available());
         // The fold is written apart from the decision: an entry that does not fold is a bug, and must not be written.
         draft.account.apply(entry).map_err(|broken| Error::Damage(format!("account {id}: {broken}")))?;
         draft.learn(entry, held_before);
         draft.is_changed = true;
         self.made.entries.push(entry.clone());
+        before.into_iter().for_each(|before| self.watch_entry(entry, before));
         Ok(())
     }
 
@@ -284,6 +317,9 @@ impl Batch {
         let (account, at) = (command.account, self.now);
         self.keys.insert((account, key.clone()), Found::Refusal { content, refusal, at });
         self.made.refusals.push(Burnt { account, key: key.clone(), content, refusal, by: command.by.clone() });
+        if let Refusal::InsufficientCredit { amount, .. } = refusal {
+            self.watch_refusal(account, amount);
+        }
         refusal
     }
 

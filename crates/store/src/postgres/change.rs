@@ -11,7 +11,7 @@ use ledger::{AccountId, Command};
 use serde_json::Value;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
-use super::batch::Batch;
+use super::batch::{Batch, Draft};
 use super::facts;
 use super::keep::{ALONE, Commit};
 use super::pool::TIME_LIMIT;
@@ -55,7 +55,6 @@ pub(super) trait Change: Send + Sync {
 pub(super) struct Tx<'a> {
     pub(super) session: &'a Session,
     pub(super) batch: Batch,
-    pub(super) refusal_us: i64,
 }
 
 impl Tx<'_> {
@@ -67,6 +66,12 @@ impl Tx<'_> {
     /// Puts a row into the audit trail.
     pub(super) fn note(&mut self, origin: &Origin, action: &str, subject: &str, detail: &Value) {
         self.batch.note(origin.by.as_str(), action, subject, detail, origin.request_id.as_ref());
+    }
+
+    /// An account that this transaction has locked or made.
+    pub(super) fn draft(&mut self, id: AccountId) -> Result<&mut Draft, Error> {
+        let draft = self.batch.drafts.get_mut(&id);
+        draft.ok_or_else(|| Error::Damage(format!("account {id} was not locked")))
     }
 
     /// Has later statements see what was decided so far.
@@ -140,20 +145,19 @@ async fn transact<C: Change>(
 ) -> (Attempted<C::Done>, bool) {
     let decided = async {
         let accounts = change.accounts();
-        let mut batch = if accounts.is_empty() {
+        let batch = if accounts.is_empty() {
             // Whoever has no account to lock looks at the clock after this lock instead.
             session.say("BEGIN").await?;
             session.execute(ALONE, &[]).await?;
-            let mut batch = Batch::default();
-            facts::gather_more(session, &mut batch, &accounts, &[], shared.refusal_us).await?;
+            let mut batch = Batch::new(shared);
+            facts::gather_more(session, &mut batch, &accounts, &[]).await?;
             batch
         } else {
-            let batch = facts::gather(session, &accounts, change.commands(), shared.refusal_us).await?;
+            let batch = facts::gather(shared, session, &accounts, change.commands()).await?;
             session.execute(ALONE, &[]).await?;
             batch
         };
-        batch.refusals_per_second = shared.refusals_per_second;
-        let mut tx = Tx { session, batch, refusal_us: shared.refusal_us };
+        let mut tx = Tx { session, batch };
         let made = change.make(&mut tx).await?;
         Ok((made, tx.batch))
     };
@@ -167,6 +171,7 @@ async fn transact<C: Change>(
             match commit {
                 Commit::Done => {
                     shared.is_well();
+                    shared.tell_of(&batch);
                     (Ok(Ok(done)), false)
                 }
                 Commit::Refused(error) => (Err(Failure::Before(error)), true),

@@ -80,12 +80,12 @@ impl Postgres {
         self.change(operators::Note { origin, action, subject, detail }).await.map_err(fault)
     }
 
-    fn origin(&self, by: Actor) -> Origin {
+    pub(super) fn origin(&self, by: Actor) -> Origin {
         Origin { by, request_id: self.request_id.clone() }
     }
 
     /// Makes a change on the node's own threads: it goes on even where its caller goes away.
-    async fn change<C: Change + 'static>(&self, change: C) -> Result<C::Done, ChangeError> {
+    pub(super) async fn change<C: Change + 'static>(&self, change: C) -> Result<C::Done, ChangeError> {
         if self.is_closed() {
             return Err(Fault::Stopping.into());
         }
@@ -96,7 +96,7 @@ impl Postgres {
 }
 
 /// What a change that cannot be refused ends with.
-fn fault(error: ChangeError) -> Fault {
+pub(super) fn fault(error: ChangeError) -> Fault {
     match error {
         ChangeError::Fault(fault) => fault,
         ChangeError::UnknownAccount

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ledger::{AccountId, Time};
+use ledger::{AccountId, Event, Time};
 use serde_json::{Map, Value, json};
 use tokio_postgres::Row;
 
@@ -10,8 +10,8 @@ use super::change::{Change, Tx};
 use super::rows;
 use super::session::{Error, Session};
 use crate::audit::{self, Origin};
-use crate::settings::{joined, limits_of, subject};
-use crate::{ChangeError, Credential, CredentialChange, NewCredential, digest};
+use crate::settings::{called, joined, limits_of, subject};
+use crate::{AlertEvent, ChangeError, Credential, CredentialChange, NewCredential, digest};
 
 macro_rules! credential_columns {
     () => {
@@ -103,6 +103,8 @@ pub(super) async fn add(
     };
     let action = if new.is_imported { "credential.import" } else { "credential.issue" };
     tx.note(origin, action, &subject(&credential), &limits_of(&credential).into());
+    let told = AlertEvent::KeyIssued { key: called(&credential), by: origin.by.as_str().into() };
+    tx.batch.watch_key(new.account, Event::KeyIssued, &told);
     Ok(Ok((credential, false)))
 }
 
@@ -160,6 +162,8 @@ impl Change for Alter {
         }
         if before.revoked_at != after.revoked_at {
             tx.note(&self.origin, "credential.revoke", &subject(&after), &json!({ "label": after.label }));
+            let told = AlertEvent::KeyRevoked { key: called(&after), by: self.origin.by.as_str().into() };
+            tx.batch.watch_key(self.account, Event::KeyRevoked, &told);
         }
         Ok(Ok(after))
     }

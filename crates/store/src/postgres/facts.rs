@@ -13,12 +13,15 @@ use tokio_postgres::Row;
 use super::batch::{Batch, Draft, Found, Known};
 use super::rows::{self, ACCOUNT_LEN, ENTRY_LEN, account_columns, entry_columns};
 use super::session::{Error, Session};
+use super::shared::Shared;
+use super::{runway, tell};
+use crate::watch::Watch;
 
 /// The lock. It gives the rows as they are once the lock is there.
 const LOCK: &str = concat!(
     "SELECT ",
     account_columns!(),
-    ", a.refused_second, a.refused FROM accounts a JOIN currencies c ON c.id = a.currency \
+    ", a.refused_second, a.refused, a.ruled, a.watch FROM accounts a JOIN currencies c ON c.id = a.currency \
      WHERE a.id = ANY($1) ORDER BY a.id FOR UPDATE OF a"
 );
 
@@ -74,16 +77,16 @@ pub(super) fn accounts(commands: &[Command]) -> BTreeSet<AccountId> {
     commands.iter().flat_map(|command| [Some(command.account), command.movement.to()]).flatten().collect()
 }
 
-/// Begins a transaction: locks `accounts` and reads what `commands` need. A refusal counts for `refusal_us` microseconds.
+/// Begins a transaction: locks `accounts` and reads what `commands` need.
 pub(super) async fn gather(
+    shared: &Shared,
     session: &Session,
     accounts: &BTreeSet<AccountId>,
     commands: &[Command],
-    refusal_us: i64,
 ) -> Result<Batch, Error> {
     session.know(&STATEMENTS).await?;
-    let mut batch = Batch::default();
-    read(session, session.say("BEGIN"), &mut batch, accounts, commands, refusal_us).await?;
+    let mut batch = Batch::new(shared);
+    read(session, session.say("BEGIN"), &mut batch, accounts, commands).await?;
     Ok(batch)
 }
 
@@ -93,10 +96,9 @@ pub(super) async fn gather_more(
     batch: &mut Batch,
     accounts: &BTreeSet<AccountId>,
     commands: &[Command],
-    refusal_us: i64,
 ) -> Result<(), Error> {
     session.know(&STATEMENTS).await?;
-    read(session, ready(Ok(())), batch, accounts, commands, refusal_us).await
+    read(session, ready(Ok(())), batch, accounts, commands).await
 }
 
 async fn read(
@@ -105,7 +107,6 @@ async fn read(
     batch: &mut Batch,
     accounts: &BTreeSet<AccountId>,
     commands: &[Command],
-    refusal_us: i64,
 ) -> Result<(), Error> {
     let ids: Vec<i32> = accounts.iter().copied().map(rows::int).collect();
     let asked = Asked::by(commands);
@@ -129,12 +130,12 @@ async fn read(
         batch.find(rows::entry(&row)?);
     }
     for row in refused? {
-        batch.find_refusal(&row, refusal_us)?;
+        batch.find_refusal(&row)?;
     }
     for row in named? {
         batch.know(&row)?;
     }
-    Ok(())
+    tell::gather(session, batch, accounts).await
 }
 
 /// The rows of a statement, or none where nothing is to be asked.
@@ -176,7 +177,11 @@ impl Batch {
         let (account, now) = (rows::account(row, 0)?, rows::account_now(row, 0)?);
         let kept: i32 = row.try_get(ACCOUNT_LEN + 1)?;
         let refused = (row.try_get(ACCOUNT_LEN)?, u32::try_from(kept).unwrap_or(0));
-        self.drafts.insert(now.id, Draft::new(account, now.shows_available, now.metered, refused));
+        let mut draft = Draft::new(account, now.shows_available, now.metered, refused);
+        draft.ruled = row.try_get(ACCOUNT_LEN + 2)?;
+        let usage = runway::usage(row, ACCOUNT_LEN + 3, now.id)?;
+        draft.watch = usage.map(|usage| Box::new(Watch::new(usage, None)));
+        self.drafts.insert(now.id, draft);
         Ok(())
     }
 
@@ -203,13 +208,13 @@ impl Batch {
         }
     }
 
-    fn find_refusal(&mut self, row: &Row, refusal_us: i64) -> Result<(), Error> {
+    fn find_refusal(&mut self, row: &Row) -> Result<(), Error> {
         let id = rows::id_at(row, 0)?;
         let wrong = |column: &str| Error::Damage(format!("a refusal of account {id}: {column} is not one"));
         let key = Key::new(row.try_get(1)?).map_err(|_| wrong("key"))?;
         let content = rows::content(row.try_get(2)?).map_err(|()| wrong("content"))?;
         let (refusal, at) = rows::refusal(row, 3)?;
-        if at.micros() >= self.now.micros().saturating_sub(refusal_us) {
+        if at.micros() >= self.now.micros().saturating_sub(self.refusal_us) {
             self.keys.entry((id, key)).or_insert(Found::Refusal { content, refusal, at });
         }
         Ok(())

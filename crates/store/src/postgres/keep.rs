@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use super::batch::{Batch, Burnt, Draft, Made, Noted};
 use super::rows;
 use super::session::{Error, MARK, Session, in_order, unproven};
-use crate::RequestId;
+use super::tell::{AlertRows, HEARD, HeardRows, TELL};
 use crate::rows::{metadata_json, number};
+use crate::{RequestId, watch};
 
 const ENTRIES: &str = "INSERT INTO entries SELECT * FROM unnest($1::int4[], $2::int8[], $3::int2[], $4::int8[], $5::int8[], \
     $6::int8[], $7::int8[], $8::int2[], $9::int8[], $10::int8[], $11::int8[], $12::int4[], $13::int8[], $14::text[], \
@@ -20,10 +21,11 @@ const REFUSALS: &str = "INSERT INTO refusals SELECT * FROM unnest($1::int4[], $2
     slug = excluded.slug, facts = excluded.facts, at = excluded.at, actor = excluded.actor";
 
 const ACCOUNTS: &str = "UPDATE accounts a SET posted = n.posted, held = n.held, credit_limit = n.credit_limit, \
-    status = n.status, number = n.number, at = n.at, hash = n.hash, refused_second = n.second, refused = n.refused \
+    status = n.status, number = n.number, at = n.at, hash = n.hash, refused_second = n.second, refused = n.refused, \
+    watch = n.watch \
     FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[], $5::int2[], $6::int8[], $7::int8[], $8::bytea[], \
-    $9::int8[], $10::int4[]) AS n (id, posted, held, credit_limit, status, number, at, hash, second, refused) \
-    WHERE a.id = n.id";
+    $9::int8[], $10::int4[], $11::bytea[]) \
+    AS n (id, posted, held, credit_limit, status, number, at, hash, second, refused, watch) WHERE a.id = n.id";
 
 const HOLDS: &str = "INSERT INTO open_holds SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[]) \
     ON CONFLICT (account, number) DO UPDATE SET remaining = excluded.remaining, expires_at = excluded.expires_at";
@@ -40,7 +42,7 @@ const AUDIT: &str = "INSERT INTO audit SELECT last.id + n.ord, greatest($1, last
     unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) WITH ORDINALITY \
     AS n (actor, action, subject, detail, request_id, ord)";
 
-const STATEMENTS: [&str; 8] = [ENTRIES, REFUSALS, ACCOUNTS, HOLDS, ENDED, ALONE, AUDIT, MARK];
+const STATEMENTS: [&str; 10] = [ENTRIES, REFUSALS, ACCOUNTS, HOLDS, ENDED, HEARD, TELL, ALONE, AUDIT, MARK];
 
 /// What became of a commit.
 pub(super) enum Commit {
@@ -105,6 +107,9 @@ struct Rows<'a> {
     accounts: AccountRows<'a>,
     holds: (Vec<i32>, Vec<i64>, Vec<i64>, Vec<i64>),
     ended: (Vec<i32>, Vec<i64>),
+    heard: HeardRows,
+    alerts: AlertRows<'a>,
+    alert_targets: &'a [String],
     audit: AuditRows<'a>,
     now: i64,
 }
@@ -153,6 +158,7 @@ struct AccountRows<'a> {
     hash: Vec<&'a [u8]>,
     second: Vec<i64>,
     refused: Vec<i32>,
+    watch: Vec<Option<Vec<u8>>>,
 }
 
 #[derive(Default)]
@@ -166,10 +172,12 @@ struct AuditRows<'a> {
 
 impl<'a> Rows<'a> {
     fn of(batch: &'a Batch) -> Rows<'a> {
-        let mut rows = Rows { now: batch.now.micros(), ..Rows::default() };
+        let mut rows = Rows { now: batch.now.micros(), alert_targets: &batch.alert_targets, ..Rows::default() };
         batch.made.entries.iter().for_each(|entry| rows.entries.add(entry));
         batch.made.refusals.iter().for_each(|burnt| rows.refusals.add(burnt, batch.now));
         batch.made.audit.iter().for_each(|noted| rows.audit.add(noted));
+        batch.made.alerts.iter().for_each(|(account, written)| rows.alerts.add(*account, written));
+        batch.drafts.values().filter(|draft| draft.is_heard).for_each(|draft| rows.heard.add(draft));
         for draft in batch.drafts.values().filter(|draft| draft.is_changed) {
             rows.accounts.add(draft);
             let id = rows::int(draft.account.id);
@@ -214,6 +222,12 @@ impl<'a> Rows<'a> {
         if !self.ended.0.is_empty() {
             let (account, number) = &self.ended;
             all.push(Box::pin(async move { session.execute(ENDED, &[account, number]).await }));
+        }
+        if !self.heard.account.is_empty() {
+            all.push(Box::pin(self.heard.write(session)));
+        }
+        if !self.alerts.account.is_empty() {
+            all.push(Box::pin(self.alerts.write(session, &self.now, self.alert_targets)));
         }
         if !self.audit.actor.is_empty() {
             all.push(Box::pin(session.execute(ALONE, &[])));
@@ -309,6 +323,7 @@ impl<'a> AccountRows<'a> {
         self.hash.push(account.hash.0.as_slice());
         self.second.push(draft.refused.0);
         self.refused.push(i32::try_from(draft.refused.1).unwrap_or(i32::MAX));
+        self.watch.push(draft.watch.as_ref().map(|watch| watch::encode(&watch.usage)));
     }
 
     async fn write(&self, session: &Session) -> Result<u64, Error> {
@@ -324,6 +339,7 @@ impl<'a> AccountRows<'a> {
             &self.hash,
             &self.second,
             &self.refused,
+            &self.watch,
         ];
         session.execute(ACCOUNTS, columns).await
     }
@@ -348,7 +364,7 @@ impl<'a> AuditRows<'a> {
 impl Draft {
     /// What changes from here on is written the next time.
     fn is_written(&mut self) {
-        self.is_changed = false;
+        (self.is_changed, self.is_heard) = (false, false);
         self.holds.clear();
     }
 }

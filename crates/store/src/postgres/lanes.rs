@@ -174,11 +174,10 @@ impl Lane {
         let began = Instant::now();
         let commands: Vec<Command> = jobs.iter().flat_map(|job| job.commands.iter().cloned()).collect();
         let accounts = facts::accounts(&commands);
-        let mut batch = match facts::gather(&session, &accounts, &commands, self.shared.refusal_us).await {
+        let mut batch = match facts::gather(&self.shared, &session, &accounts, &commands).await {
             Ok(batch) => batch,
             Err(error) => return Err(self.ended(session, error).await),
         };
-        batch.refusals_per_second = self.shared.refusals_per_second;
         let decided = jobs
             .iter()
             .map(|job| job.commands.iter().map(|command| batch.perform(command, job.request_id.as_ref())).collect())
@@ -197,6 +196,7 @@ impl Lane {
             Commit::Done => {
                 self.session = Some(session);
                 self.shared.is_well();
+                self.shared.tell_of(&batch);
                 self.shared.count_commit(commands.len(), began.elapsed());
                 Ok(decided)
             }

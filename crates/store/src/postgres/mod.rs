@@ -5,6 +5,7 @@
 //! that any runtime may poll, or a blocked thread.
 
 mod accounts;
+mod alerts;
 mod answers;
 mod batch;
 mod change;
@@ -15,14 +16,17 @@ mod facts;
 mod keep;
 mod lanes;
 mod operators;
+mod outbox;
 mod pool;
 mod reads;
 mod rows;
+mod runway;
 mod schema;
 mod session;
 mod settlement;
 mod shared;
 mod statement;
+mod tell;
 mod tls;
 mod url;
 mod verify;
@@ -54,7 +58,6 @@ const READERS: usize = 2;
 /// With the chores' connection, what is taken before the pool gets the rest.
 const TAKEN: usize = LANES + READERS + 1;
 
-const MICROS_A_DAY: i64 = 86_400_000_000;
 const MICROS_A_MINUTE: i64 = 60_000_000;
 
 /// How long an end waits for what is under way.
@@ -115,8 +118,7 @@ impl Postgres {
         .ok_or_else(|| OpenError::Io("the threads for PostgreSQL ended".into()))?;
         let created = created?;
         let pool = Pool::new(connector, options.connections_max.saturating_sub(TAKEN).max(1));
-        let refusal_us = i64::from(options.refusal_days).saturating_mul(MICROS_A_DAY);
-        let shared = Arc::new(Shared::new(pool, refusal_us, options.refusals_per_second, url.gathers()));
+        let shared = Arc::new(Shared::new(pool, options, url.gathers()));
         let handle = runtime.handle().clone();
         let (mut lanes, mut working) = (Vec::new(), Vec::new());
         for _ in 0..LANES {

@@ -56,9 +56,18 @@ const LOGINS: &str =
 pub(super) const METERED: &str = concat!(
     "SELECT ",
     account_columns!(),
-    ", t.now, ended.due FROM accounts a",
+    ", t.now, ended.due, a.watch FROM accounts a",
     live!(),
     "WHERE a.metered ORDER BY a.id"
+);
+
+/// Watched accounts, with what they used.
+pub(super) const WATCHED: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    ", t.now, ended.due, a.watch FROM accounts a",
+    live!(),
+    "WHERE (a.metered OR a.ruled) AND a.id > $1 ORDER BY a.id LIMIT $2"
 );
 
 /// A credential whose key and secret were right.

@@ -66,6 +66,7 @@ CREATE TABLE accounts (
     currency        smallint NOT NULL REFERENCES currencies (id),
     shows_available boolean NOT NULL DEFAULT false,
     metered         boolean NOT NULL DEFAULT false,
+    ruled           boolean NOT NULL DEFAULT false, -- whether alert_rules has a row of it
     posted          bigint NOT NULL,
     held            bigint NOT NULL,
     credit_limit    bigint NOT NULL,
@@ -75,12 +76,15 @@ CREATE TABLE accounts (
     hash            bytea NOT NULL,
     refused_second  bigint NOT NULL DEFAULT 0, -- the second in which a movement was last refused
     refused         integer NOT NULL DEFAULT 0, -- how many refusals were kept in it
+    watch           bytea, -- derived: what it used within a day (see watch.rs), where it is metered or ruled; else none
     opened_at       bigint NOT NULL,
     name            text NOT NULL,
     external_id     text UNIQUE
 ) WITH (fillfactor = 70);
 
 CREATE INDEX accounts_metered ON accounts (id) WHERE metered;
+-- No column of it changes with a movement.
+CREATE INDEX accounts_watched ON accounts (id) WHERE metered OR ruled;
 
 -- Derived: holds that have not ended, as of their account's last entry.
 CREATE TABLE open_holds (
@@ -148,6 +152,74 @@ CREATE TABLE audit (
 );
 
 CREATE INDEX audit_by_time ON audit (at);
+
+-- What an account's people want to hear, and what they have heard: state changes in the commit of the entry that changed it.
+CREATE TABLE alert_rules (
+    account        integer PRIMARY KEY REFERENCES accounts (id),
+    levels         text NOT NULL,    -- such as 'percent:20 hours:24 money:5000000', in minor units
+    margin_percent bigint NOT NULL,
+    remind_hours   bigint,
+    events         smallint NOT NULL, -- a bit each
+    quiet_from     smallint,         -- minutes since midnight in quiet_zone, as is quiet_until
+    quiet_until    smallint,
+    quiet_zone     text,
+    reached        smallint NOT NULL DEFAULT 0, -- a bit a level
+    low_since      bigint,           -- since when any is reached
+    remind_at      bigint,
+    refused_since  bigint,           -- of the series of refused charges that goes on: its first,
+    refused_amount bigint,           -- what that asked for,
+    refused_count  bigint            -- and how many there were
+) WITH (fillfactor = 80);
+
+CREATE INDEX alert_rules_to_remind ON alert_rules (remind_at) WHERE remind_at IS NOT NULL;
+
+CREATE TABLE alert_contacts (
+    account  integer NOT NULL REFERENCES accounts (id),
+    number   integer NOT NULL,
+    channel  text NOT NULL CHECK (channel IN ('email', 'webhook', 'telegram')),
+    address  text NOT NULL,
+    language text NOT NULL CHECK (language IN ('en', 'vi')),
+    secret   text,                   -- what a webhook is signed with
+    PRIMARY KEY (account, number)
+);
+
+-- What was to be told, written in the commit of what it tells of.
+CREATE TABLE alerts (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name    text NOT NULL,           -- by which receivers recognize it
+    account integer NOT NULL,
+    at      bigint NOT NULL,
+    event   text NOT NULL,
+    facts   text NOT NULL            -- a JSON object; money in minor units, times in microseconds
+);
+
+-- To whom, and what became of it.
+CREATE TABLE deliveries (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    alert        bigint NOT NULL REFERENCES alerts (id) ON DELETE CASCADE,
+    account      integer NOT NULL,
+    target       text NOT NULL,      -- 'operator:NAME' of the configuration, or 'email:', 'webhook:', 'telegram:' and where
+    status       smallint NOT NULL DEFAULT 0, -- 0 waiting, 1 delivered, 2 given up
+    due_at       bigint NOT NULL,    -- when to try (again)
+    attempts     bigint NOT NULL DEFAULT 0,
+    attempted_at bigint,
+    error        text,               -- of the last attempt; none where it was delivered
+    taken_by     bigint,             -- the node that tries it now, and until when nobody else does: by the server's own
+    taken_until  timestamptz         -- clock, since that is no matter of the ledger
+) WITH (fillfactor = 80);
+
+CREATE INDEX deliveries_due ON deliveries (due_at, id) WHERE status = 0;
+CREATE INDEX deliveries_given_up ON deliveries (id) WHERE status = 2;
+CREATE INDEX deliveries_by_alert ON deliveries (alert);
+CREATE INDEX deliveries_by_account ON deliveries (account, id);
+
+CREATE TABLE delivery_attempts (
+    delivery bigint NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+    number   bigint NOT NULL,
+    at       bigint NOT NULL,
+    error    text,                   -- none where it was delivered
+    PRIMARY KEY (delivery, number)
+);
 
 -- The number of the last entry of an account that took effect at `until` or before; 0 where none did. Times never
 -- decrease within an account, so that halving finds it.

@@ -1,20 +1,30 @@
 //! What the lanes, the readers and the chores of one node share.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ledger::Time;
+use tokio::sync::Notify;
 
+use super::batch::Batch;
 use super::pool::Pool;
 use super::session::Error;
+use crate::Options;
+
+const MICROS_A_DAY: i64 = 86_400_000_000;
 
 /// One node's shared state. Nothing in it decides anything.
 pub(super) struct Shared {
     pub(super) pool: Pool,
     pub(super) refusal_us: i64,
     pub(super) refusals_per_second: u32,
+    /// The operator's own targets of alerts.
+    pub(super) alert_targets: Arc<[String]>,
+    /// By which deliveries say that this node has taken them.
+    pub(super) node: i64,
     /// Whether what waits shares a round trip; only a benchmark says no.
     pub(super) gathers: bool,
     /// Commands that wait for a lane.
@@ -28,14 +38,19 @@ pub(super) struct Shared {
     pub(super) accounts: AtomicU64,
     /// Last uses of credentials that are still to be written, by credential.
     uses: Mutex<HashMap<i64, Time>>,
+    /// Told when this node has written something to deliver.
+    pub(super) alerts_written: Notify,
 }
 
 impl Shared {
-    pub(super) fn new(pool: Pool, refusal_us: i64, refusals_per_second: u32, gathers: bool) -> Shared {
+    pub(super) fn new(pool: Pool, options: &Options, gathers: bool) -> Shared {
         Shared {
             pool,
-            refusal_us,
-            refusals_per_second,
+            refusal_us: i64::from(options.refusal_days).saturating_mul(MICROS_A_DAY),
+            refusals_per_second: options.refusals_per_second,
+            alert_targets: options.alert_targets.as_slice().into(),
+            // Seeded by the system's generator.
+            node: i64::from_ne_bytes(RandomState::new().hash_one(std::process::id()).to_ne_bytes()),
             gathers,
             queue_len: AtomicUsize::new(0),
             writable: AtomicBool::new(true),
@@ -45,6 +60,14 @@ impl Shared {
             commit_failures: AtomicU64::new(0),
             accounts: AtomicU64::new(0),
             uses: Mutex::default(),
+            alerts_written: Notify::new(),
+        }
+    }
+
+    /// Wakes whoever delivers, where a transaction that is durable has something for them.
+    pub(super) fn tell_of(&self, batch: &Batch) {
+        if batch.has_alerts {
+            self.alerts_written.notify_one();
         }
     }
 

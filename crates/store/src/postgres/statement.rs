@@ -1,10 +1,11 @@
 //! Reading what happened: entries, holds, profiles, sums, the audit trail. A session, a question, an answer.
 
-use ledger::{AccountId, Entry, Hold, Key, Time};
+use ledger::{AccountId, Entry, Hold, Key, Runway, Time};
 use tokio_postgres::Row;
 
 use super::reads;
 use super::rows::{self, ENTRY_LEN, account_columns, entry_columns};
+use super::runway;
 use super::session::{Error, Session};
 use crate::{AccountNow, AuditQuery, AuditRow, KeyOutcome, Page, Profile, Totals};
 
@@ -158,8 +159,8 @@ pub(super) async fn key_outcome(
     row.map(|row| rows::refusal(&row, 0).map(|(refusal, at)| KeyOutcome::Refused { refusal, at })).transpose()
 }
 
-pub(super) async fn metered(session: &Session) -> Result<Vec<AccountNow>, Error> {
-    session.rows(reads::METERED, &[]).await?.iter().map(|row| reads::live(row).map(|(now, _)| now)).collect()
+pub(super) async fn metered(session: &Session) -> Result<Vec<(AccountNow, Option<Runway>)>, Error> {
+    session.rows(reads::METERED, &[]).await?.iter().map(runway::lasts).collect()
 }
 
 pub(super) async fn profile(session: &Session, id: AccountId) -> Result<Option<Profile>, Error> {
@@ -237,7 +238,7 @@ fn to_audit_row(row: &Row) -> Result<AuditRow, Error> {
     })
 }
 
-fn page<T, C>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> C) -> Page<T, C> {
+pub(super) fn page<T, C>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> C) -> Page<T, C> {
     let is_more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().map(cursor).filter(|_| is_more);

@@ -6,14 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Account, AccountId, Entry, Hold, Kind, Minor, Time};
+use ledger::{Account, AccountId, Entry, Hold, Kind, Minor, Time, Usage};
 use tokio_postgres::Row;
 
-use super::rows::{self, account_columns, entry_columns};
+use super::rows::{self, ACCOUNT_LEN, account_columns, entry_columns};
 use super::session::{Error, Session};
 use super::settlement::Settlement;
 use crate::links::Links;
-use crate::{Against, Finding, Progress, VerifyReport, rows::number};
+use crate::verify::watches::{self, Watches};
+use crate::{Against, Finding, Progress, VerifyReport, rows::number, watch};
 
 const ACCOUNTS_LEN: i64 = 512;
 const ENTRIES_LEN: i64 = 4096;
@@ -21,7 +22,7 @@ const ENTRIES_LEN: i64 = 4096;
 const ACCOUNTS: &str = concat!(
     "SELECT ",
     account_columns!(),
-    " FROM accounts a JOIN currencies c ON c.id = a.currency WHERE a.id > $1 ORDER BY a.id LIMIT $2"
+    ", a.watch FROM accounts a JOIN currencies c ON c.id = a.currency WHERE a.id > $1 ORDER BY a.id LIMIT $2"
 );
 
 const HOLDS: &str =
@@ -53,11 +54,23 @@ pub(super) async fn verify(
     against: Against,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<VerifyReport, Error> {
-    let mut proof = Proof { against: against.into_links(), links: Links::new(), entries: 0, findings: Vec::new() };
+    let mut proof = Proof {
+        against: against.into_links(),
+        links: Links::new(),
+        watches: Watches::default(),
+        entries: 0,
+        findings: Vec::new(),
+    };
     let total = count(session, COUNT).await?;
     let (mut after, mut done) = (0, 0);
     loop {
-        let chunk = Chunk::read(session, after).await?;
+        let mut chunk = Chunk::read(session, after).await?;
+        for (account, usage) in std::mem::take(&mut chunk.watches) {
+            match usage {
+                Some(usage) => proof.watches.insert(account, usage),
+                None => proof.find(account, None, watches::UNREADABLE.into()),
+            }
+        }
         let is_last = chunk.derived.len() < usize::try_from(ACCOUNTS_LEN).unwrap_or(usize::MAX);
         done += u64::try_from(chunk.derived.len()).unwrap_or(0);
         // Behind the last account may lie entries of one that has no row.
@@ -91,16 +104,20 @@ async fn count(session: &Session, sql: &'static str) -> Result<u64, Error> {
 struct Chunk {
     derived: BTreeMap<AccountId, Result<Account, String>>,
     holds: BTreeMap<AccountId, BTreeMap<u64, Hold>>,
+    /// What the rows of watched accounts say that they used; `None` where one says nothing of the kind.
+    watches: Vec<(AccountId, Option<Usage>)>,
 }
 
 impl Chunk {
     async fn read(session: &Session, after: i32) -> Result<Chunk, Error> {
         session.say("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let accounts = session.rows(ACCOUNTS, &[&after, &ACCOUNTS_LEN]).await?;
-        let mut derived = BTreeMap::new();
+        let (mut derived, mut watches) = (BTreeMap::new(), Vec::new());
         for row in &accounts {
-            let account = rows::account(row, 0).map_err(|error| error.to_string());
-            derived.insert(rows::id_at(row, 0)?, account);
+            let (id, account) = (rows::id_at(row, 0)?, rows::account(row, 0).map_err(|error| error.to_string()));
+            derived.insert(id, account);
+            let watch: Option<&[u8]> = row.try_get(ACCOUNT_LEN)?;
+            watches.extend(watch.map(|bytes| (id, watch::decode(bytes))));
         }
         let last = derived.keys().next_back().copied().map_or(after, rows::int);
         let mut holds: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
@@ -110,7 +127,7 @@ impl Chunk {
             holds.entry(rows::id_at(&row, 0)?).or_default().insert(number, hold);
         }
         session.say("COMMIT").await?;
-        Ok(Chunk { derived, holds })
+        Ok(Chunk { derived, holds, watches })
     }
 }
 
@@ -118,6 +135,7 @@ impl Chunk {
 struct Proof {
     against: Links,
     links: Links,
+    watches: Watches,
     entries: u64,
     findings: Vec<Finding>,
 }
@@ -185,6 +203,9 @@ impl Proof {
         if let Err(broken) = folded {
             folding.is_broken = true;
             return self.find(id, number, broken.to_string());
+        }
+        if !self.watches.add(&entry) {
+            self.find(id, number, watches::DIFFERS.into());
         }
         let named = entry.target.and_then(|target| others.get(&(target.account, target.number)));
         if let Err(what) = folding.settlement.check(&entry, held, named) {

@@ -7,9 +7,13 @@ use rusqlite::Connection;
 
 use crate::{schema, watch};
 
+/// What is found wrong of one.
+pub(crate) const DIFFERS: &str = "what the account used differs from its entries";
+pub(crate) const UNREADABLE: &str = "what the account used does not read as such";
+
 /// The watched accounts, each with what its row says and what its entries have said so far.
 #[derive(Default)]
-pub(super) struct Watches(BTreeMap<AccountId, Watched>);
+pub(crate) struct Watches(BTreeMap<AccountId, Watched>);
 
 struct Watched {
     stored: Usage,
@@ -20,7 +24,7 @@ struct Watched {
 
 impl Watches {
     /// Reads them, and gives the accounts whose row does not read as one.
-    pub(super) fn read(db: &Connection) -> rusqlite::Result<(Watches, Vec<Option<AccountId>>)> {
+    pub(crate) fn read(db: &Connection) -> rusqlite::Result<(Watches, Vec<Option<AccountId>>)> {
         let (mut all, mut unreadable) = (Watches::default(), Vec::new());
         if !schema::has_watches(db)? {
             return Ok((all, unreadable));
@@ -32,18 +36,21 @@ impl Watches {
             let account = row.get(0).ok().and_then(AccountId::new);
             let stored = row.get_ref(1)?.as_blob().ok().and_then(watch::decode);
             match (account, stored) {
-                (Some(account), Some(stored)) => {
-                    let folded = Usage::new(stored.after, stored.since);
-                    all.0.insert(account, Watched { stored, folded, last_topup: None });
-                }
+                (Some(account), Some(stored)) => all.insert(account, stored),
                 (account, _) => unreadable.push(account),
             }
         }
         Ok((all, unreadable))
     }
 
+    /// Puts in what an account's row says that it used.
+    pub(crate) fn insert(&mut self, account: AccountId, stored: Usage) {
+        let folded = Usage::new(stored.after, stored.since);
+        self.0.insert(account, Watched { stored, folded, last_topup: None });
+    }
+
     /// Adds an entry that follows from those before it; false where the account's row says otherwise.
-    pub(super) fn add(&mut self, entry: &Entry) -> bool {
+    pub(crate) fn add(&mut self, entry: &Entry) -> bool {
         let Some(watched) = self.0.get_mut(&entry.account) else { return true };
         let Watched { stored, folded, last_topup } = watched;
         if entry.number > stored.after {

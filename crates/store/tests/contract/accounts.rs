@@ -58,7 +58,7 @@ fn profiles_change_and_are_found() {
     let bench = bench.reopened();
     let now = bench.account(2).expect("an account");
     assert_eq!((now.shows_available, now.metered), (true, true));
-    assert_eq!(run(bench.store.metered_accounts()).expect("no fault"), [now]);
+    assert_eq!(run(bench.store.metered_accounts()).expect("no fault"), [(now, None)]);
     let found = |query: &str| -> Vec<u32> {
         let page = bench.store.profiles(Some(query), None, 10).expect("no fault");
         page.items.iter().map(|profile| profile.id.get()).collect()

@@ -105,7 +105,7 @@ impl Run {
             .map(|entry| entry.amount.units())
             .sum();
         let account = self.bench.account(1).expect("an account");
-        let runway = self.bench.store.watched_runway(&account);
+        let runway = self.bench.store.runway(&account).expect("no fault");
         // What was used in the one hour in which the day began may be told wrongly by as much as was used in it.
         let cut: i64 = entries
             .iter()
@@ -125,7 +125,7 @@ fn spelled(units: i64) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::with_cases(24) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::with_cases(crate::engine::MODEL_CASES) })]
 
     #[test]
     fn one_alert_a_crossing_whatever_is_cut_off_between(ops in prop::collection::vec(op(), 10..=50)) {

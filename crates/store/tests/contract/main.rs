@@ -22,3 +22,4 @@ mod refunds;
 mod refusals;
 mod times;
 mod transfers;
+mod watched;

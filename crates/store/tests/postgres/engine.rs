@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use store::{DatabaseUrl, Store};
 
-use crate::bench::{START, options};
+use crate::bench::{Bench, START, options};
 use crate::cluster;
 pub(crate) use crate::cluster::Shell;
 
@@ -69,6 +69,16 @@ impl Place {
 
     pub(crate) fn holds(&self, part: &str) -> bool {
         self.admin.number(&format!("SELECT count(*) FROM operators o WHERE strpos(o::text, '{part}') > 0")) > 0
+    }
+}
+
+impl Bench {
+    /// As a node that was killed leaves it: nothing is finished or given back, and another one begins.
+    pub(crate) fn killed(self) -> Bench {
+        let Bench { store, time, place } = self;
+        drop(store);
+        let store = Store::open(options(place.url(), &time)).expect("the store again");
+        Bench { store, time, place }
     }
 }
 

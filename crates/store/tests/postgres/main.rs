@@ -4,6 +4,8 @@
 
 #[path = "../contract/accounts.rs"]
 mod accounts;
+#[path = "../contract/alerts.rs"]
+mod alerts;
 #[path = "../contract/as_of.rs"]
 mod as_of;
 #[path = "../contract/audit.rs"]
@@ -13,6 +15,8 @@ mod bench;
 mod cluster;
 #[path = "../contract/credentials.rs"]
 mod credentials;
+#[path = "../contract/crossings.rs"]
+mod crossings;
 #[path = "../../../ledger/tests/rules/draw.rs"]
 mod draw;
 mod engine;

@@ -12,75 +12,58 @@ use serde_json::Value;
 use sodu::config::{Alerts, Config};
 use sodu::serve::{PortChoice, Running, start};
 use store::{
-    AlertSettings, Channel, Contact, DatabaseUrl, Delivery, DeliveryQuery, DeliveryStatus, Language, NewAccount,
-    Options, Store,
+    AlertSettings, Channel, Contact, Delivery, DeliveryQuery, DeliveryStatus, Language, NewAccount, Options, Store,
 };
-use tempfile::TempDir;
 
 use crate::mail_server::{MailServer, Setup};
+use crate::place::Place;
 use crate::receiver::{Act, Receiver};
 
 /// 2026-07-29T07:00:00Z, 14:00 in Vietnam.
 pub(crate) const START_US: i64 = 1_785_308_400_000_000;
 
 pub(crate) struct Server {
-    running: Option<Running>,
+    pub(crate) running: Option<Running>,
     pub(crate) store: Store,
     pub(crate) clock: Arc<AtomicI64>,
-    config: Config,
-    folder: TempDir,
+    pub(crate) config: Config,
+    pub(crate) place: Place,
 }
 
 impl Server {
     pub(crate) fn with(alerts: Alerts) -> Server {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let clock = Arc::new(AtomicI64::new(START_US));
-        Server::begin(folder, clock, alerts)
+        Server::begin(Place::new(), Arc::new(AtomicI64::new(START_US)), alerts)
     }
 
-    fn begin(folder: TempDir, clock: Arc<AtomicI64>, alerts: Alerts) -> Server {
+    pub(crate) fn begin(place: Place, clock: Arc<AtomicI64>, alerts: Alerts) -> Server {
+        place.tell_time(clock.load(Ordering::Relaxed));
         let config = Config {
-            database: DatabaseUrl::file(folder.path().join("sodu.db")),
+            database: place.url(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ops_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             threads: 1,
             alerts,
             ..Config::default()
         };
-        let of_ledger = Arc::clone(&clock);
-        let store = Store::open(Options {
-            url: config.database.clone(),
-            create: true,
-            clock: Arc::new(move || Time::from_micros(of_ledger.load(Ordering::Relaxed))),
-            queue_len_max: 10_000,
-            refusal_days: 30,
-            refusals_per_second: 1000,
-            connections_max: 8,
-            alert_targets: config.alerts.targets.iter().map(|(name, _)| name.clone()).collect(),
-        });
-        let store = store.expect("the database opens");
+        let store = opened(&config, &clock);
         let running = start(&config, store.clone(), PortChoice::Exact).expect("the server starts");
-        Server { running: Some(running), store, clock, config, folder }
+        Server { running: Some(running), store, clock, config, place }
     }
 
     /// Stops it as a signal does, and starts it again.
     pub(crate) fn restarted(mut self) -> Server {
         self.running.take().expect("it runs").stop();
-        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a temporary folder"));
-        Server::begin(folder, Arc::clone(&self.clock), self.config.alerts.clone())
+        Server::begin(self.place.again(), Arc::clone(&self.clock), self.config.alerts.clone())
     }
 
-    /// As a kill at this instant leaves it: the files as they are, started elsewhere.
+    /// As a kill at this instant leaves it: what was committed, served by another process.
     pub(crate) fn killed(self) -> Server {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        for name in ["sodu.db", "sodu.db-wal"] {
-            std::fs::copy(self.folder.path().join(name), folder.path().join(name)).expect("a copy");
-        }
-        Server::begin(folder, Arc::clone(&self.clock), self.config.alerts.clone())
+        Server::begin(self.place.as_it_is(), Arc::clone(&self.clock), self.config.alerts.clone())
     }
 
     pub(crate) fn pass(&self, time: Duration) {
-        self.clock.fetch_add(i64::try_from(time.as_micros()).expect("a short time"), Ordering::Relaxed);
+        let micros = i64::try_from(time.as_micros()).expect("a short time");
+        self.place.tell_time(self.clock.fetch_add(micros, Ordering::Relaxed) + micros);
     }
 
     /// Opens an account with that much on it.
@@ -123,6 +106,22 @@ impl Server {
             self.deliveries().iter().all(|delivery| delivery.status != DeliveryStatus::Waiting)
         });
     }
+}
+
+/// The ledger of a configuration, which tells `clock`'s time.
+pub(crate) fn opened(config: &Config, clock: &Arc<AtomicI64>) -> Store {
+    let clock = Arc::clone(clock);
+    let store = Store::open(Options {
+        url: config.database.clone(),
+        create: true,
+        clock: Arc::new(move || Time::from_micros(clock.load(Ordering::Relaxed))),
+        queue_len_max: 10_000,
+        refusal_days: 30,
+        refusals_per_second: 1000,
+        connections_max: 8,
+        alert_targets: config.alerts.targets.iter().map(|(name, _)| name.clone()).collect(),
+    });
+    store.expect("the database opens")
 }
 
 impl Drop for Server {
