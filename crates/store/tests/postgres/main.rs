@@ -6,6 +6,7 @@
 mod accounts;
 #[path = "../contract/alerts.rs"]
 mod alerts;
+mod alerted;
 #[path = "../contract/as_of.rs"]
 mod as_of;
 #[path = "../contract/audit.rs"]
@@ -27,6 +28,7 @@ mod holds;
 mod model;
 #[path = "../contract/movements.rs"]
 mod movements;
+mod moving;
 #[path = "../../../ledger/tests/rules/naive.rs"]
 mod naive;
 mod nodes;
