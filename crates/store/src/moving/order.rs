@@ -111,7 +111,10 @@ mod tests {
         }
     }
 
-    fn ordered(entries: &[Entry]) -> (Vec<(u32, u64)>, Option<(AccountId, u64)>) {
+    /// Account and number.
+    type Name = (u32, u64);
+
+    fn ordered(entries: &[Entry]) -> (Vec<Name>, Option<(AccountId, u64)>) {
         let mut order = Order::default();
         entries.iter().cloned().for_each(|entry| order.put(entry));
         let names = order.take().iter().map(|entry| (entry.account.get(), entry.number)).collect();

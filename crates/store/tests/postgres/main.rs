@@ -24,6 +24,7 @@ mod engine;
 mod faults;
 #[path = "../contract/holds.rs"]
 mod holds;
+mod immovable;
 #[path = "../contract/model.rs"]
 mod model;
 #[path = "../contract/movements.rs"]

@@ -9,7 +9,7 @@ use ledger::{AccountId, Currency, Movement, Named, Refusal, Time};
 use rusqlite::Connection;
 use store::{
     AccountChange, AuditQuery, CredentialChange, DatabaseUrl, MoveError, Moved, NewCredential, NewOperator, OpenError,
-    OperatorName, Options, ProfileChange, Role, Side, Stage, Store, migrate,
+    OperatorName, Options, ProfileChange, Role, Stage, Store, migrate,
 };
 use tempfile::TempDir;
 
@@ -18,28 +18,28 @@ use crate::bench::{
     Bench, START, account, actor, capture, command, hold, key, minor, new_account, new_credential, options, reason,
     run, settings, vnd,
 };
-use crate::cluster::{self, Cluster};
+use crate::cluster;
 use crate::engine::Place;
 
 /// A clock, a folder for files, and databases that have that clock too.
-struct World {
-    folder: TempDir,
-    time: Arc<AtomicI64>,
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) time: Arc<AtomicI64>,
     places: RefCell<Vec<Place>>,
 }
 
 impl World {
-    fn new() -> World {
+    pub(crate) fn new() -> World {
         let (folder, time) = (TempDir::new().expect("a folder"), Arc::new(AtomicI64::new(START)));
         World { folder, time, places: RefCell::default() }
     }
 
-    fn file(&self, name: &str) -> DatabaseUrl {
+    pub(crate) fn file(&self, name: &str) -> DatabaseUrl {
         DatabaseUrl::file(self.folder.path().join(name))
     }
 
     /// A new database, without any ledger in it.
-    fn database(&self) -> DatabaseUrl {
+    pub(crate) fn database(&self) -> DatabaseUrl {
         let place = Place::new();
         place.tell_time(self.time.load(Ordering::Relaxed));
         let url = place.url();
@@ -47,22 +47,22 @@ impl World {
         url
     }
 
-    fn open(&self, url: &DatabaseUrl) -> Result<Store, OpenError> {
+    pub(crate) fn open(&self, url: &DatabaseUrl) -> Result<Store, OpenError> {
         Store::open(options(url.clone(), &self.time))
     }
 
-    fn pass(&self, seconds: i64) {
+    pub(crate) fn pass(&self, seconds: i64) {
         let now = self.time.fetch_add(seconds * 1_000_000, Ordering::Relaxed) + seconds * 1_000_000;
         self.places.borrow().iter().for_each(|place| place.tell_time(now));
     }
 }
 
-fn moved(from: &DatabaseUrl, to: &DatabaseUrl) -> Result<Moved, MoveError> {
+pub(crate) fn moved(from: &DatabaseUrl, to: &DatabaseUrl) -> Result<Moved, MoveError> {
     migrate(from, to, "2026-11-25T03:00:00Z", &mut |_, _| ())
 }
 
 /// Cut off as soon as it is at that, as a process that is killed leaves it.
-fn cut_off(from: &DatabaseUrl, to: &DatabaseUrl, at: Stage) {
+pub(crate) fn cut_off(from: &DatabaseUrl, to: &DatabaseUrl, at: Stage) {
     let cut = catch_unwind(AssertUnwindSafe(|| {
         migrate(from, to, "2026-11-25T02:00:00Z", &mut |stage, _| assert!(stage != at, "cut off"))
     }));
@@ -155,7 +155,7 @@ fn seen(store: &Store) -> Vec<String> {
 }
 
 /// The same, opened for that alone.
-fn seen_at(world: &World, url: &DatabaseUrl) -> Vec<String> {
+pub(crate) fn seen_at(world: &World, url: &DatabaseUrl) -> Vec<String> {
     let store = world.open(url).expect("a store");
     let seen = seen(&store);
     store.close();
@@ -164,14 +164,14 @@ fn seen_at(world: &World, url: &DatabaseUrl) -> Vec<String> {
 
 /// Fails with the first line in which they differ.
 #[track_caller]
-fn assert_same(seen: &[String], before: &[String]) {
+pub(crate) fn assert_same(seen: &[String], before: &[String]) {
     let differs = seen.iter().zip(before).find(|(seen, before)| seen != before);
     assert_eq!(differs, None);
     assert_eq!(seen.len(), before.len());
 }
 
 /// A ledger with something of everything, in a file.
-fn filled(world: &World, name: &str) -> DatabaseUrl {
+pub(crate) fn filled(world: &World, name: &str) -> DatabaseUrl {
     let url = world.file(name);
     let store = world.open(&url).expect("a new store");
     fill(&store, world);
@@ -265,96 +265,6 @@ fn cut_off_between_its_two_last_steps_it_is_ended_by_the_same_command() {
     assert_same(&seen_at(&world, &back), &before);
 }
 
-#[test]
-fn nobody_has_either_database_meanwhile() {
-    let world = World::new();
-    let (file, database) = (filled(&world, "file.db"), world.database());
-    let time = Arc::clone(&world.time);
-    let opened = |url: &DatabaseUrl| Store::open(options(url.clone(), &time)).map(|_| ());
-    let is_in_use = |url: &DatabaseUrl| matches!(opened(url), Err(OpenError::Owned { .. }));
-    let back = world.file("back.db");
-    for (from, to) in [(&file, &database), (&database, &back)] {
-        let mut looks = 0;
-        let mut look = |_, _| {
-            let is_barred = std::thread::scope(|scope| scope.spawn(|| is_in_use(from) && is_in_use(to)).join());
-            assert!(is_barred.expect("no panic"));
-            looks += 1;
-        };
-        migrate(from, to, "now", &mut look).expect("moved");
-        assert!(looks > 3);
-    }
-}
-
-#[test]
-fn what_cannot_be_moved_is_left_as_it_was_and_named() {
-    let world = World::new();
-    let (file, database) = (filled(&world, "file.db"), world.database());
-    let unusable = |result: Result<Moved, MoveError>| match result {
-        Err(MoveError::Unusable { side, error }) => (side, error),
-        other => panic!("{other:?}"),
-    };
-    let (side, error) = unusable(moved(&world.file("none.db"), &database));
-    assert!(matches!((side, error), (Side::Source, OpenError::Missing)));
-    let shared = cluster::shared();
-    let empty = DatabaseUrl::parse(&shared.url("sodu", &shared.database("template1"))).expect("a URL");
-    let (side, error) = unusable(moved(&empty, &world.file("new.db")));
-    assert!(matches!((side, error), (Side::Source, OpenError::Missing)), "an empty database has no ledger");
-    let store = world.open(&file).expect("a store");
-    let (side, error) = unusable(moved(&file, &database));
-    assert!(matches!((side, error), (Side::Source, OpenError::Owned { owner }) if owner.contains("process")));
-    store.close();
-    std::os::unix::fs::symlink("file.db", world.folder.path().join("other.db")).expect("a link");
-    assert!(matches!(moved(&file, &file), Err(MoveError::Same)));
-    assert!(matches!(moved(&file, &world.file("other.db")), Err(MoveError::Same)));
-
-    let bench = Bench::new();
-    bench.open(1);
-    let (side, error) = unusable(moved(&bench.place.url(), &world.file("new.db")));
-    let OpenError::Owned { owner } = error else { panic!("{error}") };
-    assert!(side == Side::Source && owner.contains("sodu on this machine (session"), "{owner}");
-    bench.store.close();
-    assert!(matches!(moved(&file, &bench.place.url()), Err(MoveError::Taken)));
-    let port = cluster::shared().port();
-    let spelled = format!("postgres://sodu@127.0.0.1:{port}/{}", bench.place.database());
-    let spelled = DatabaseUrl::parse(&spelled).expect("a URL");
-    assert!(matches!(moved(&bench.place.url(), &spelled), Err(MoveError::Same)));
-
-    let other = filled(&world, "another.db");
-    cut_off(&file, &database, Stage::Rest);
-    assert!(matches!(moved(&other, &database), Err(MoveError::Unfinished { from }) if from == file.to_string()));
-    let newer = Place::new();
-    newer.shell().run("UPDATE meta SET value = 99 WHERE name = 'schema'");
-    let (side, error) = unusable(moved(&other, &newer.url()));
-    assert!(matches!((side, error), (Side::Target, OpenError::Newer { found: 99, .. })));
-    let gone = DatabaseUrl::parse("postgres://sodu@127.0.0.1:1/ledger").expect("a URL");
-    let (side, error) = unusable(moved(&other, &gone));
-    assert!(matches!((side, error), (Side::Target, OpenError::Io(_))));
-    seen_at(&world, &other);
-}
-
-#[test]
-fn another_ledger_is_not_mixed_into_what_an_attempt_left() {
-    let world = World::new();
-    let (file, database) = (filled(&world, "file.db"), world.database());
-    cut_off(&file, &database, Stage::Rest);
-    std::fs::remove_file(world.folder.path().join("file.db")).expect("removed");
-    world.pass(77);
-    filled(&world, "file.db");
-    assert!(matches!(moved(&file, &database), Err(MoveError::Differs(_))));
-    seen_at(&world, &file);
-}
-
-#[test]
-fn a_ledger_that_contradicts_itself_is_not_moved() {
-    let world = World::new();
-    let bench = Bench::new();
-    bench.open(1);
-    bench.topup(1, "10", "t").expect("money");
-    bench.store.close();
-    bench.shell().tamper("UPDATE entries SET posted = 999 WHERE number = 2");
-    assert!(matches!(moved(&bench.place.url(), &world.file("new.db")), Err(MoveError::Unsound(_))));
-}
-
 /// Over PostgreSQL an account's time never goes back, but the times of two accounts may cross, as after a failover to a
 /// server whose clock is behind.
 #[test]
@@ -380,27 +290,6 @@ fn a_clock_that_went_back_is_no_obstacle() {
     let bench = bench.moved();
     assert_eq!((entries(&bench), bench.verify()), (before, vec![]));
     assert_eq!(bench.account(2).map(|now| now.posted), Some(minor("100")));
-}
-
-#[test]
-fn a_target_that_dies_is_gone_on_with_when_it_is_back() {
-    let world = World::new();
-    let cluster = Cluster::start();
-    let file = filled(&world, "file.db");
-    let database = DatabaseUrl::parse(&cluster.url("sodu", &cluster.database("template1"))).expect("a URL");
-    let before = seen_at(&world, &file);
-    let mut is_up = true;
-    let failed = migrate(&file, &database, "now", &mut |stage, _| {
-        if stage == Stage::Rest && std::mem::replace(&mut is_up, false) {
-            cluster.kill();
-        }
-    });
-    assert!(matches!(failed, Err(MoveError::Failed { side: Side::Target, .. })), "{failed:?}");
-    assert_same(&seen_at(&world, &file), &before);
-    assert!(cluster.serve());
-    let figures = moved(&file, &database).expect("moved").figures;
-    let known = format!("{} {} {:?}", figures.accounts, figures.entries, figures.root);
-    assert_eq!(before.last(), Some(&known));
 }
 
 #[test]
