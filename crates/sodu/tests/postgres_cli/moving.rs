@@ -201,15 +201,16 @@ fn what_cannot_be_is_said_and_changes_nothing() {
 #[test]
 fn a_disk_that_is_full_stops_it_and_it_goes_on_with_room() {
     let (sodu, first) = with_file(3_000);
-    let second = file(&sodu, "second.db");
-    let root = asked(sodu.folder.path(), &first, &["verify"])["root"].clone();
-    let limited = "trap '' XFSZ; ulimit -f 400; exec \"$0\" \"$@\"";
+    let (folder, database, second) = (sodu.folder.path(), sodu.url(), file(&sodu, "second.db"));
+    let root = run(migrate(&sodu, &first, &database).arg("--json")).expect(0).json()["root"].clone();
+    // Half a megabyte a file: room for the tables, and not for what goes into them.
+    let limited = "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\"";
     let mut command = Command::new("sh");
-    command.args(["-c", limited, env!("CARGO_BIN_EXE_sodu"), "migrate-store", "--from", &first, "--to", &second]);
-    let error = run(command.env_clear().env("HOME", sodu.folder.path())).refused("move_interrupted");
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_sodu"), "migrate-store", "--from", &database, "--to", &second]);
+    let error = run(command.env_clear().env("HOME", folder)).refused("move_interrupted");
     assert!(error.contains("second.db failed on the way") && error.contains("run the same command again"), "{error}");
-    assert_eq!(asked(sodu.folder.path(), &first, &["verify"])["root"], root, "it is where it was");
-    assert_eq!(run(migrate(&sodu, &first, &second).arg("--json")).expect(0).json()["root"], root);
+    assert_eq!(asked(folder, &database, &["verify"])["root"], root, "it is where it was");
+    assert_eq!(run(migrate(&sodu, &database, &second).arg("--json")).expect(0).json()["root"], root);
 }
 
 #[test]
