@@ -141,17 +141,25 @@ pub fn migrate(
     if is_same(&from, &to) {
         return Err(MoveError::Same);
     }
-    let source = Place::open(&from, Side::Source, None)?;
-    let mark = source.mark()?;
-    let target = Place::open(&to, Side::Target, Some(&source))?;
-    let arrived = target.mark()?;
     let done = |figures, is_old| Moved { from: from.clone(), to: to.clone(), figures, is_old };
-    if let Some(figures) = gone_on(mark, arrived.as_ref(), &from, &to)? {
-        let is_old = !arrived.is_some_and(|mark| mark.is_arriving());
-        if !is_old {
+    let source = Place::open(&from, Side::Source, None)?;
+    let left = left_for(source.mark()?, &to)?;
+    let target = match (Place::open(&to, Side::Target, Some(&source)), &left) {
+        // It is served already: nobody could before it was whole.
+        (Err(MoveError::Unusable { error: OpenError::Owned { .. }, .. }), Some((figures, _))) => {
+            return Ok(done(*figures, true));
+        }
+        (target, _) => target?,
+    };
+    let arrived = target.mark()?;
+    if let Some((figures, bar)) = left {
+        let arrived = arrived.filter(|mark| mark.way == marks::FROM && mark.peer == from.to_string());
+        let arrived = arrived.filter(|mark| mark.figures == Some(figures));
+        let arrived = arrived.ok_or(MoveError::Unusable { side: Side::Source, error: bar })?;
+        if arrived.is_arriving() {
             target.end_arrival(at)?;
         }
-        return Ok(done(figures, is_old));
+        return Ok(done(figures, !arrived.is_arriving()));
     }
     if !may_go_on(&target, arrived, &from)? {
         target.begin_arrival(&from.to_string(), at)?;
@@ -173,20 +181,13 @@ pub fn migrate(
     Ok(done(figures, false))
 }
 
-/// What was moved, where the source says that this very move came as far as that; the other one may not know yet that it is
-/// done. An error where the source is barred for anything else.
-fn gone_on(
-    mark: Option<Mark>,
-    arrived: Option<&Mark>,
-    from: &DatabaseUrl,
-    to: &DatabaseUrl,
-) -> Result<Option<Figures>, MoveError> {
+/// What the source sent to this very target before it was barred, and with which words; nothing where it is not barred. An
+/// error where it is for anything else.
+fn left_for(mark: Option<Mark>, to: &DatabaseUrl) -> Result<Option<(Figures, OpenError)>, MoveError> {
     let Some((mark, bar)) = mark.and_then(|mark| mark.bar().map(|bar| (mark, bar))) else { return Ok(None) };
-    let is_ours = mark.way == marks::TO && mark.peer == to.to_string();
-    let arrived = arrived.filter(|arrived| is_ours && arrived.way == marks::FROM && arrived.peer == from.to_string());
-    match (mark.figures, arrived.and_then(|arrived| arrived.figures)) {
-        (Some(left), Some(arrived)) if left == arrived => Ok(Some(left)),
-        _ => Err(MoveError::Unusable { side: Side::Source, error: bar }),
+    match mark.figures.filter(|_| mark.way == marks::TO && mark.peer == to.to_string()) {
+        Some(figures) => Ok(Some((figures, bar))),
+        None => Err(MoveError::Unusable { side: Side::Source, error: bar }),
     }
 }
 

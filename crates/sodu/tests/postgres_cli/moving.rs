@@ -153,9 +153,12 @@ fn a_ledger_that_moved_is_opened_by_nothing_and_says_where_it_is() {
     let restored = at(folder, &back, &["restore", "file.db", "--to", "sqlite:again.db"]).refused("restore_failed");
     assert!(restored.contains(&database) && !sodu.path("again.db").exists(), "{restored}");
     let error = run(&mut migrate(&sodu, &first, &file(&sodu, "third.db"))).refused("ledger_moved");
-    assert!(error.contains(&database), "{error}");
+    assert!(error.contains(&database) && !sodu.path("third.db").exists(), "{error}");
     let error = run(&mut migrate(&sodu, &back, &database)).refused("ledger_moved");
     assert!(error.contains("name a new database"), "{error}");
+    let _server = Server::spawn(program(folder).env("SODU_DATABASE", &back).args([&server[..], &["--json"]].concat()));
+    let again = run(&mut migrate(&sodu, &database, &back)).expect(0);
+    assert!(again.out.starts_with("moved already: "), "{}", again.out);
     let doctor = at(folder, &first, &["doctor", "--json"]).json();
     assert!(doctor.to_string().contains("where the ledger is now"), "{doctor}");
     // Not even by a user who passes by what looks for marks.
