@@ -4,9 +4,9 @@
 
 #[path = "../contract/accounts.rs"]
 mod accounts;
+mod alerted;
 #[path = "../contract/alerts.rs"]
 mod alerts;
-mod alerted;
 #[path = "../contract/as_of.rs"]
 mod as_of;
 #[path = "../contract/audit.rs"]
