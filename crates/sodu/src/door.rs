@@ -337,6 +337,8 @@ impl DoorError {
         match self {
             DoorError::Unopened { error: OpenError::Missing, .. } => "no_database",
             DoorError::Unopened { error: OpenError::Owned { .. }, .. } | DoorError::Served { .. } => "database_in_use",
+            DoorError::Unopened { error: OpenError::Moved { .. }, .. } => "ledger_moved",
+            DoorError::Unopened { error: OpenError::Arriving { .. }, .. } => "move_unfinished",
             DoorError::Unopened {
                 error: OpenError::Foreign | OpenError::Newer { .. } | OpenError::Damaged(_) | OpenError::Io(_),
                 ..

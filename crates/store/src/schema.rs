@@ -8,10 +8,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::OpenError;
+use crate::{OpenError, moving};
 
 /// Marks a database as ours ("sodu" in ASCII), so that a foreign file is never migrated.
 const APPLICATION_ID: i64 = 0x736f_6475;
+
+/// Marks one that nobody may use: its ledger went elsewhere, or has not arrived yet ("sodm"). A program that does not know of
+/// moves takes it for a foreign file.
+const BARRED_ID: i64 = 0x736f_646d;
 
 /// One step a version: the index is the version that it leads away from.
 pub(crate) const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
@@ -50,6 +54,39 @@ pub(crate) fn create_file(path: &Path) -> Result<(), OpenError> {
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let connection = open(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     migrate(&connection)?;
+    configured(connection, path)
+}
+
+/// The same for a move, which may also open what is barred to everyone else.
+pub(crate) fn open_to_move(path: &Path) -> Result<Connection, OpenError> {
+    let connection = open(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let io = |error: rusqlite::Error| sqlite(path, &error);
+    if pragma(&connection, "application_id").map_err(io)? != BARRED_ID {
+        migrate(&connection)?;
+    } else {
+        let (found, known) = versions(&connection).map_err(io)?;
+        if found > known {
+            return Err(OpenError::Newer { found, known });
+        }
+        if found < known {
+            let what = "an older sodu began to move a ledger into or out of it: finish that with the same version";
+            return Err(OpenError::Io(what.into()));
+        }
+    }
+    configured(connection, path)
+}
+
+/// Keeps everyone but a move out, from the commit of the transaction under way on.
+pub(crate) fn bar(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "application_id", BARRED_ID)
+}
+
+/// Lets everyone in again.
+pub(crate) fn unbar(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "application_id", APPLICATION_ID)
+}
+
+fn configured(connection: Connection, path: &Path) -> Result<Connection, OpenError> {
     let configure = || -> rusqlite::Result<()> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
@@ -154,8 +191,13 @@ fn migrate(connection: &Connection) -> Result<(), OpenError> {
 
 fn check_kind(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let io = |error: rusqlite::Error| sqlite(path, &error);
-    if pragma(connection, "application_id").map_err(io)? != APPLICATION_ID {
-        return Err(OpenError::Foreign);
+    match pragma(connection, "application_id").map_err(io)? {
+        APPLICATION_ID => {}
+        BARRED_ID => {
+            let bar = moving::last_mark(connection).map_err(io)?.and_then(|mark| mark.bar());
+            return Err(bar.unwrap_or_else(|| OpenError::Damaged("a move marked it, and did not say why".into())));
+        }
+        _ => return Err(OpenError::Foreign),
     }
     let found = pragma(connection, "user_version").map_err(io)?;
     if found > VERSION {

@@ -50,6 +50,18 @@ pub enum OpenError {
         /// The newest that this build knows.
         known: i64,
     },
+    /// The ledger that was there went elsewhere.
+    Moved {
+        /// Where it is now, without a password.
+        to: String,
+        /// Since when, as whoever moved it wrote it down.
+        at: String,
+    },
+    /// The ledger that is to be there has not arrived whole.
+    Arriving {
+        /// Where it comes from, without a password.
+        from: String,
+    },
     /// What it holds contradicts itself.
     Damaged(String),
     /// The disk, the file's permissions or SQLite itself.
@@ -65,6 +77,15 @@ impl fmt::Display for OpenError {
             OpenError::Newer { found, known } => write!(
                 f,
                 "a newer sodu wrote it (schema {found}, this build knows up to {known}): use that version, nothing was changed"
+            ),
+            OpenError::Moved { to, at } => write!(
+                f,
+                "its ledger moved to {to} at {at} and lives there; name that database, nothing here is used any more"
+            ),
+            OpenError::Arriving { from } => write!(
+                f,
+                "the ledger of {from} is on its way into it and not there yet: run the same `sodu migrate-store` again to \
+                 finish that"
             ),
             OpenError::Damaged(what) => {
                 write!(f, "it contradicts itself: {what}; run `sodu verify`, and restore a backup")

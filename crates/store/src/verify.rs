@@ -236,7 +236,7 @@ impl Fold<'_> {
     /// goes on from the time that is kept beside the watermark.
     fn check_order(&mut self, stored: &Stored, last_time: Time) {
         let entry = &stored.entry;
-        if entry.recorded_at < last_time {
+        if entry.recorded_at < last_time && stored.row > self.records.moved_in {
             self.find(Some(entry.account), Some(entry.number), "it was written before what stands before it".into());
         }
         if stored.row <= self.records.watermark && entry.recorded_at > self.records.last_time {

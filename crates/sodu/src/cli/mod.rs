@@ -20,6 +20,7 @@ mod hold;
 mod import;
 mod key;
 mod list;
+mod migrate_store;
 mod movement;
 mod operator;
 mod output;
@@ -149,6 +150,7 @@ enum Command {
     Verify(chores::Verify),
     Backup(chores::Backup),
     Restore(chores::Restore),
+    MigrateStore(migrate_store::MigrateStore),
     Doctor(doctor::Doctor),
     /// Print the commented default configuration
     #[command(after_help = "Example:\n  sodu config > sodu.toml && sodu serve --config sodu.toml")]
@@ -198,6 +200,7 @@ impl Command {
             Command::Verify(verify) => verify.run(global),
             Command::Backup(backup) => backup.run(global),
             Command::Restore(restore) => restore.run(global),
+            Command::MigrateStore(migrate) => migrate.run(global),
             Command::Doctor(doctor) => doctor.run(global),
             Command::Config => program::print(config::DEFAULT_TEXT),
             Command::Completions { shell } => program::completions::<Cli>(shell),

@@ -21,5 +21,6 @@ mod imports;
 mod keys;
 #[path = "../cli/movements.rs"]
 mod movements;
+mod moving;
 #[path = "../cli/operators.rs"]
 mod operators;

@@ -26,7 +26,7 @@ impl Postgres {
         let session = async move { connector.session().await };
         let verified = verified(runtime.handle(), session, against, progress);
         runtime.shutdown_background();
-        verified.map_err(|error| OpenError::Io(error.to_string()))
+        verified.map_err(OpenError::from)
     }
 
     pub(crate) async fn now(&self) -> Result<Time, Fault> {

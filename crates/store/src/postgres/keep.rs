@@ -114,8 +114,9 @@ struct Rows<'a> {
     now: i64,
 }
 
+/// Entries to be written.
 #[derive(Default)]
-struct EntryRows<'a> {
+pub(super) struct EntryRows<'a> {
     account: Vec<i32>,
     number: Vec<i64>,
     kind: Vec<i16>,
@@ -172,8 +173,9 @@ struct AuditRows<'a> {
 
 impl<'a> Rows<'a> {
     fn of(batch: &'a Batch) -> Rows<'a> {
-        let mut rows = Rows { now: batch.now.micros(), alert_targets: &batch.alert_targets, ..Rows::default() };
-        batch.made.entries.iter().for_each(|entry| rows.entries.add(entry));
+        let entries = EntryRows::of(&batch.made.entries);
+        let (now, alert_targets) = (batch.now.micros(), &batch.alert_targets);
+        let mut rows = Rows { entries, now, alert_targets, ..Rows::default() };
         batch.made.refusals.iter().for_each(|burnt| rows.refusals.add(burnt, batch.now));
         batch.made.audit.iter().for_each(|noted| rows.audit.add(noted));
         batch.made.alerts.iter().for_each(|(account, written)| rows.alerts.add(*account, written));
@@ -238,6 +240,12 @@ impl<'a> Rows<'a> {
 }
 
 impl<'a> EntryRows<'a> {
+    pub(super) fn of(entries: &'a [Entry]) -> EntryRows<'a> {
+        let mut rows = EntryRows::default();
+        entries.iter().for_each(|entry| rows.add(entry));
+        rows
+    }
+
     fn add(&mut self, entry: &'a Entry) {
         self.account.push(rows::int(entry.account));
         self.number.push(number(entry.number));
@@ -261,7 +269,7 @@ impl<'a> EntryRows<'a> {
         self.hash.push(entry.hash.0.as_slice());
     }
 
-    async fn write(&self, session: &Session) -> Result<u64, Error> {
+    pub(super) async fn write(&self, session: &Session) -> Result<u64, Error> {
         let [amount, posted, held, credit_limit] = &self.figures;
         let columns: super::session::Params<'_> = &[
             &self.account,

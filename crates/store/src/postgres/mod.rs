@@ -17,8 +17,11 @@ mod keep;
 mod lanes;
 mod operators;
 mod outbox;
+mod own;
 mod pool;
 mod reads;
+mod receive;
+mod remote;
 mod rows;
 mod runway;
 mod schema;
@@ -47,6 +50,7 @@ use crate::{AccountNow, Fault, Grant, Login, OpenError, Options, Outcome, Refuse
 use lanes::Job;
 use pool::Pool;
 use reads::{Asked, Question, Seen};
+pub(crate) use remote::Remote;
 use session::Connector;
 use shared::Shared;
 pub use url::PostgresUrl;
@@ -108,7 +112,7 @@ impl Postgres {
         let runtime = runtime()?;
         let (connector, create) = (Connector::new(url.clone()).map_err(OpenError::Io)?, options.create);
         let (connector, created) = waited(runtime.handle(), async move {
-            let session = connector.session().await.map_err(|error| OpenError::Io(error.to_string()));
+            let session = connector.session().await.map_err(OpenError::from);
             let created = match session {
                 Ok(session) => schema::ready(&session, create).await,
                 Err(error) => Err(error),

@@ -169,6 +169,11 @@ pub(super) fn figure_at(row: &Row, column: usize) -> Result<Minor, Error> {
     Minor::new(row.try_get(column)?).ok_or_else(|| Error::Damage("a figure is out of bounds".into()))
 }
 
+/// A hash in a row, which has one.
+pub(super) fn hash_at(row: &Row, column: usize) -> Result<Hash, Error> {
+    hash(row.try_get(column)?).ok_or_else(|| Error::Damage("a hash is not one".into()))
+}
+
 /// An entry's number in a row, which has one.
 pub(super) fn number_at(row: &Row, column: usize) -> Result<u64, Error> {
     unsigned(row.try_get(column)?).ok_or_else(|| Error::Damage("an entry's number is not one".into()))

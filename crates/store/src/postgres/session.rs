@@ -18,10 +18,12 @@ use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Row, RowStream, Statement};
 
+use super::own;
 use super::tls::Tls;
 use super::url::{PostgresUrl, Protection};
+use crate::OpenError;
 
 /// The parameters of a statement.
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -36,6 +38,10 @@ const SETTINGS: &str = "SET search_path = sodu, pg_catalog; SET default_transact
     SET lock_timeout = '1s'; SET default_transaction_read_only = off; \
     SELECT set_config('synchronous_commit', 'on', false) \
     WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
+
+/// What a move changes of that: it goes on for as long as there is something to take along, and sorts all of it.
+const TO_MOVE: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '10s'; \
+    SET work_mem = '64MB'";
 
 /// Whether commits wait for standbys.
 pub(super) const STANDBYS: &str = "SELECT current_setting('synchronous_standby_names') <> ''";
@@ -58,6 +64,8 @@ pub(super) enum Error {
     Damage(String),
     /// No connection could be made; a sentence.
     Unreachable(String),
+    /// The ledger is being moved, or is elsewhere.
+    Barred(OpenError),
 }
 
 impl Error {
@@ -83,7 +91,7 @@ impl Error {
                         || std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>())
                 }
             },
-            Error::Unreachable(_) => true,
+            Error::Unreachable(_) | Error::Barred(_) => true,
             Error::Damage(_) => false,
         }
     }
@@ -92,6 +100,15 @@ impl Error {
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Error {
         Error::Db(error)
+    }
+}
+
+impl From<Error> for OpenError {
+    fn from(error: Error) -> OpenError {
+        match error {
+            Error::Barred(bar) => bar,
+            Error::Db(_) | Error::Damage(_) | Error::Unreachable(_) => OpenError::Io(error.to_string()),
+        }
     }
 }
 
@@ -107,6 +124,7 @@ impl fmt::Display for Error {
                 },
             },
             Error::Damage(what) | Error::Unreachable(what) => f.write_str(what),
+            Error::Barred(bar) => bar.fmt(f),
         }
     }
 }
@@ -127,8 +145,22 @@ impl Connector {
         Ok(Connector { url, tls })
     }
 
-    /// A session with whichever of the servers takes writes.
+    /// A session of a node with whichever of the servers takes writes, if the ledger is there.
     pub(super) async fn session(&self) -> Result<Session, Error> {
+        let session = self.connect().await?;
+        let answer = session.client.simple_query(&format!("{SETTINGS}; {}", own::SHARE)).await?;
+        own::bar(&session, &answer).await?.map_or(Ok(session), |bar| Err(Error::Barred(bar)))
+    }
+
+    /// A session of a move, which no node may have beside it: see [`own::alone`].
+    pub(super) async fn session_to_move(&self) -> Result<Session, Error> {
+        let session = self.connect().await?;
+        session.say(SETTINGS).await?;
+        session.say(TO_MOVE).await?;
+        Ok(session)
+    }
+
+    async fn connect(&self) -> Result<Session, Error> {
         let mut config = self.url.with_password().map_err(Error::Unreachable)?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
@@ -140,16 +172,14 @@ impl Connector {
         config.keepalives(true).keepalives_idle(Duration::from_secs(5)).keepalives_interval(Duration::from_secs(2));
         config.keepalives_retries(3).tcp_user_timeout(Duration::from_secs(10));
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        let session = match &self.tls {
+        match &self.tls {
             Some(tls) => {
                 config.ssl_mode(tokio_postgres::config::SslMode::Require);
                 let (client, connection) = config.connect(tls.clone()).await?;
-                Session::new(client, connection)
+                Ok(Session::new(client, connection))
             }
-            None => plain(&config).await?,
-        };
-        session.client.batch_execute(SETTINGS).await?;
-        Ok(session)
+            None => plain(&config).await,
+        }
     }
 }
 
@@ -199,6 +229,17 @@ impl Session {
     /// The row of a statement, if it has one.
     pub(super) async fn row(&self, sql: &'static str, params: Params<'_>) -> Result<Option<Row>, Error> {
         Ok(self.rows(sql, params).await?.into_iter().next())
+    }
+
+    /// The rows of a statement as they come, however many there are.
+    pub(super) async fn stream(&self, sql: &str) -> Result<RowStream, Error> {
+        let none: [Hidden<'_>; 0] = [];
+        Ok(self.client.query_raw(sql, none).await?)
+    }
+
+    /// Carries a statement out that is made for the occasion; how many rows it touched.
+    pub(super) async fn write(&self, sql: &str, params: Params<'_>) -> Result<u64, Error> {
+        Ok(self.client.execute_raw(sql, params.iter().map(|param| Hidden(*param))).await?)
     }
 
     /// Carries a statement out; how many rows it touched.

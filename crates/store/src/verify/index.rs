@@ -37,6 +37,8 @@ impl<'a> Fold<'a> {
             .db
             .prepare_cached("SELECT count(*) FROM refusals WHERE id > ?1 AND id < ?2")?
             .query_row([before, next], |row| row.get(0))?;
+        // Refusals that came from another database lie behind its entries, whatever their time.
+        let from = if before < self.records.moved_in { Time::default() } else { from };
         if refused < missing && from >= self.records.refusals_lapsed {
             let what = self.gone(before, next)?;
             self.find(None, None, what);

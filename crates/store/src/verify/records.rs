@@ -13,6 +13,8 @@ pub(super) struct Records {
     pub(super) watermark: i64,
     /// No entry up to the watermark is later.
     pub(super) last_time: Time,
+    /// Up to this row it came from another database, whose accounts may each have had a time of their own.
+    pub(super) moved_in: i64,
     /// Refusals from before it may be gone.
     pub(super) refusals_lapsed: Time,
 }
@@ -20,6 +22,8 @@ pub(super) struct Records {
 impl Records {
     /// Reads them; one that is gone counts as its least value, and is a finding.
     pub(super) fn read(db: &Connection, findings: &mut Vec<Finding>) -> rusqlite::Result<Records> {
+        let moved_in = "SELECT value FROM meta WHERE name = 'moved_in'";
+        let moved_in = db.query_row(moved_in, [], |row| row.get(0)).optional()?.unwrap_or(0);
         let mut record = |name: &str| -> rusqlite::Result<i64> {
             let mut select = db.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
             let value = select.query_row([name], |row| row.get(0)).optional()?;
@@ -30,6 +34,7 @@ impl Records {
             Ok(value.unwrap_or(0))
         };
         Ok(Records {
+            moved_in,
             last_row: record("last_row")?,
             watermark: record("watermark")?,
             last_time: Time::from_micros(record("last_time")?),

@@ -2,7 +2,7 @@
 //! remembers what happened and adds it up anew for every question.
 //!
 //! Several commands share a commit, clocks jump back and forth, holds end while nobody looks, keys are used again before and
-//! after their refusals lapse, and the store is closed and opened in between. What readers were told at each instant is
+//! after their refusals lapse, and the store is closed and opened in between; at the end the ledger moves. What readers were told at each instant is
 //! remembered, and has to be what is told of that instant for ever after.
 
 use std::collections::BTreeMap;
@@ -219,7 +219,7 @@ impl Run {
                 prop_assert_eq!(outcome, first);
             }
             prop_assert_eq!(self.bench.verify(), [""; 0]);
-            self.bench = self.bench.reopened();
+            self.bench = self.bench.moved();
         }
         self.catch_up()?;
         for (&id, past) in &self.model.past {

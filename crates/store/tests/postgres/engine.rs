@@ -1,6 +1,7 @@
 //! The scale-out engine: a database of its own in the process's PostgreSQL, with a clock that the test moves.
 
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 
 use store::{DatabaseUrl, Store};
 
@@ -79,6 +80,21 @@ impl Bench {
         drop(store);
         let store = Store::open(options(place.url(), &time)).expect("the store again");
         Bench { store, time, place }
+    }
+
+    /// Moved into a file, and from there into another database.
+    pub(crate) fn moved(self) -> Bench {
+        self.store.close();
+        drop(self.store);
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = DatabaseUrl::file(folder.path().join("sodu.db"));
+        let place = Place::new();
+        place.tell_time(self.time.load(Ordering::Relaxed));
+        for (from, to) in [(self.place.url(), file.clone()), (file, place.url())] {
+            store::migrate(&from, &to, "now", &mut |_, _| ()).expect("moved");
+        }
+        let store = Store::open(options(place.url(), &self.time)).expect("the store again");
+        Bench { store, time: self.time, place }
     }
 }
 

@@ -4,6 +4,7 @@
 
 #[path = "../contract/accounts.rs"]
 mod accounts;
+mod alerted;
 #[path = "../contract/alerts.rs"]
 mod alerts;
 #[path = "../contract/as_of.rs"]
@@ -23,10 +24,12 @@ mod engine;
 mod faults;
 #[path = "../contract/holds.rs"]
 mod holds;
+mod immovable;
 #[path = "../contract/model.rs"]
 mod model;
 #[path = "../contract/movements.rs"]
 mod movements;
+mod moving;
 #[path = "../../../ledger/tests/rules/naive.rs"]
 mod naive;
 mod nodes;

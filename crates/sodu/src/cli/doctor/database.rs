@@ -81,6 +81,10 @@ fn unsound(scene: &Scene, error: &OpenError) -> Check {
         OpenError::Damaged(_) => {
             "stop the server, keep a copy of the files, run `sodu verify`, and restore a backup (`sodu restore`)"
         }
+        OpenError::Moved { .. } => "set `database` to where the ledger is now",
+        OpenError::Arriving { .. } => {
+            "run the same `sodu migrate-store` again, or set `database` to where the ledger is"
+        }
         OpenError::Missing | OpenError::Owned { .. } | OpenError::Io(_) => {
             "see the lines about disk and permissions, and `dmesg` for errors of the disk"
         }
