@@ -46,8 +46,8 @@ const LAPSED: &str = "DELETE FROM refusals WHERE ctid = ANY(ARRAY(SELECT ctid FR
 const USES: &str = "UPDATE credentials k SET last_used_at = greatest(k.last_used_at, n.used) \
     FROM unnest($1::int8[], $2::int8[]) AS n (id, used) WHERE k.id = n.id";
 
-/// How many accounts there are, and the schema's version. They are counted while they are few, and else as PostgreSQL last estimated
-/// them, since a count would walk the whole table every second.
+/// How many accounts there are, and the schema's version. They are counted while they are few, and else as PostgreSQL last
+/// estimated them, since a count would walk the whole table every second.
 const COUNT: &str = "SELECT CASE WHEN reltuples < 10000 THEN (SELECT count(*) FROM (SELECT FROM accounts LIMIT 20000) few) \
     ELSE reltuples::int8 END, (SELECT value FROM meta WHERE name = 'schema') \
     FROM pg_class WHERE oid = 'accounts'::regclass";

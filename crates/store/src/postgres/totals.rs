@@ -11,7 +11,7 @@ use super::session::{Error, Session};
 use super::statement::now;
 use crate::Totals;
 
-/// The session's limit on statements, but as long as [`super::pool::LONG_TIME_LIMIT`].
+/// Lifts the session's limit on statements to [`super::pool::LONG_TIME_LIMIT`].
 const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '60s'";
 
 /// The figures of a currency out of `live (currency, posted, held, credit_limit)`. Sums may be greater than any integer of
