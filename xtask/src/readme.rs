@@ -40,6 +40,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     programs::need("curl", "curl")?;
+    programs::need_postgres()?;
     let pages = if arguments.pages.is_empty() { all_pages()? } else { arguments.pages.clone() };
     for page in pages {
         let path = root().join(&page);

@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 pub use actor::local_actor;
+pub(crate) use health::unwritable;
 pub(crate) use socket::{SocketFile, path as socket_path, socket};
 
 use crate::config::Config;

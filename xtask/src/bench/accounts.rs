@@ -118,7 +118,8 @@ pub(super) fn import(operator: &mut Operator, rows: &[serde_json::Value]) -> Res
     Ok(())
 }
 
-fn row(id: u64) -> serde_json::Value {
+/// An account to be imported, with its key pair and its money.
+pub(super) fn row(id: u64) -> serde_json::Value {
     let Account { api_key, secret_key, .. } = account(id);
     json!({
         "key": format!("account-{id}"),

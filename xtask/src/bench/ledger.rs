@@ -14,9 +14,9 @@ use anyhow::{Result, ensure};
 use super::conditions::conditions;
 use super::figures::{median, table, us};
 use super::redis::Redis;
-use super::single::Singles;
+use super::single::{CONNECTIONS, Singles};
 use super::{accounts, process};
-use crate::http::{Address, Connection, Request};
+use crate::http::{Connection, Request};
 use crate::programs;
 use crate::random::Random;
 use crate::server::{self, Server, Setup};
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let database = accounts::ledger(&binary, arguments.accounts, folder)?;
     let target = Target::start(&binary, &database, &folder.join("sodu.log"))?;
     let redis = Redis::start(folder)?;
-    let singles = Singles::new(folder, &target, arguments.accounts)?;
+    let singles = Singles::new(folder, &target.server.ops, &target.token, arguments.accounts)?;
     let mut keys = Keys::ordered();
     let (mut batches, mut cpu) = (Vec::new(), Vec::new());
     let (mut nothing, mut many, mut one) = (Vec::new(), Vec::new(), Vec::new());
@@ -73,9 +73,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         batches.push(charge(&target, arguments.accounts, arguments.charges, &mut keys)?);
         #[expect(clippy::cast_precision_loss, reason = "a run makes far fewer than 2^52 charges")]
         cpu.push(us(process::cpu_time(target.server.pid())? - before) / arguments.charges as f64);
-        nothing.push(singles.nothing(arguments.seconds)?);
-        many.push(singles.many(arguments.seconds)?);
-        one.push(singles.one(arguments.seconds)?);
+        nothing.push(singles.nothing(arguments.seconds)?.per_second);
+        many.push(singles.many(arguments.seconds)?.per_second);
+        one.push(singles.one(CONNECTIONS, arguments.seconds)?.per_second);
         append.push(appends(folder)?);
         hincrby.push(redis.hincrby()?);
     }
@@ -183,9 +183,4 @@ fn appends(folder: &Path) -> Result<f64> {
         count += 1;
     }
     Ok(f64::from(count) / began.elapsed().as_secs_f64())
-}
-
-/// Where single charges go.
-pub(crate) fn ops(target: &Target) -> &Address {
-    &target.server.ops
 }

@@ -13,6 +13,7 @@ mod growth;
 mod ledger;
 mod nginx;
 mod pacer;
+mod postgres;
 mod process;
 mod redis;
 mod refusals;
@@ -35,6 +36,8 @@ pub(crate) enum Bench {
     Alerts(alerts::Arguments),
     /// Charges on good accounts beside customers at zero who are refused at the full rate, and what refusals cost on disk
     Refusals(refusals::Arguments),
+    /// GetBalance and charges in front of PostgreSQL, gathered and one by one, and one account through three nodes
+    Postgres(postgres::Arguments),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
@@ -45,5 +48,6 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Growth(arguments) => growth::run(arguments),
         Bench::Alerts(arguments) => alerts::run(arguments),
         Bench::Refusals(arguments) => refusals::run(arguments),
+        Bench::Postgres(arguments) => postgres::run(arguments),
     }
 }

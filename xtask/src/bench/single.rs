@@ -1,4 +1,4 @@
-//! Single charges over 64 connections, and the POST that is turned away: wrk with a script that makes each request.
+//! Single charges over many connections, and the POST that is turned away: wrk with a script that makes each request.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 
-use super::ledger::Target;
+use super::wrk::Seen;
 use crate::http::Address;
 use crate::programs;
 use crate::random::Random;
+
+/// How many callers there are unless somebody says otherwise.
+pub(crate) const CONNECTIONS: u32 = 64;
 
 /// wrk, its script, and whom it asks.
 pub(crate) struct Singles {
@@ -24,39 +27,44 @@ pub(crate) struct Singles {
 }
 
 impl Singles {
-    pub(crate) fn new(folder: &Path, target: &Target, accounts: u64) -> Result<Singles> {
-        let Address::Tcp(address) = super::ledger::ops(target) else { anyhow::bail!("wrk speaks TCP only") };
+    /// Loads the operator API at `ops` with that token.
+    pub(crate) fn new(folder: &Path, ops: &Address, token: &str, accounts: u64) -> Result<Singles> {
+        let Address::Tcp(address) = ops else { anyhow::bail!("wrk speaks TCP only") };
         let script = folder.join("charges.lua");
         fs::write(&script, include_str!("charges.lua"))?;
         Ok(Singles {
             wrk: programs::need("wrk", "wrk")?,
             script,
             url: format!("http://{address}"),
-            token: target.token.clone(),
+            token: token.to_owned(),
             accounts,
             load: AtomicU64::new(Random::fresh_seed() << 16),
         })
     }
 
     /// Charges without a key, which are turned away before the ledger is asked.
-    pub(crate) fn nothing(&self, seconds: u64) -> Result<f64> {
-        self.load("nothing", self.accounts, seconds)
+    pub(crate) fn nothing(&self, seconds: u64) -> Result<Seen> {
+        self.load("nothing", self.accounts, CONNECTIONS, seconds)
     }
 
     /// Charges of random accounts.
-    pub(crate) fn many(&self, seconds: u64) -> Result<f64> {
-        self.load("charge", self.accounts, seconds)
+    pub(crate) fn many(&self, seconds: u64) -> Result<Seen> {
+        self.load("charge", self.accounts, CONNECTIONS, seconds)
     }
 
-    /// Charges of account 1.
-    pub(crate) fn one(&self, seconds: u64) -> Result<f64> {
-        self.load("charge", 1, seconds)
+    /// Charges of account 1, over so many connections.
+    pub(crate) fn one(&self, connections: u32, seconds: u64) -> Result<Seen> {
+        self.load("charge", 1, connections, seconds)
     }
 
-    fn load(&self, what: &str, accounts: u64, seconds: u64) -> Result<f64> {
+    fn load(&self, what: &str, accounts: u64, connections: u32, seconds: u64) -> Result<Seen> {
         let load = self.load.fetch_add(1, Ordering::SeqCst);
         let mut command = Command::new(&self.wrk);
-        command.args(["-t1", "-c64", &format!("-d{seconds}s"), "-s"]).arg(&self.script).arg(&self.url).arg("--");
+        command
+            .args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s"), "-s"])
+            .arg(&self.script)
+            .arg(&self.url)
+            .arg("--");
         command.args([what, &self.token, &accounts.to_string(), &load.to_string()]);
         let output = programs::output(&mut command)?;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -65,6 +73,12 @@ impl Singles {
         let seen: serde_json::Value = serde_json::from_str(line)?;
         let figure = |name: &str| seen[name].as_f64().with_context(|| format!("wrk did not say its {name}: {line}"));
         ensure!(figure("wrong")? == 0.0 && figure("errors")? == 0.0, "not every answer was the right one: {line}");
-        Ok(figure("requests")? / figure("duration_us")? * 1e6)
+        let requests = figure("requests")?;
+        Ok(Seen {
+            requests,
+            per_second: requests / figure("duration_us")? * 1e6,
+            p50_us: figure("p50_us")?,
+            p99_us: figure("p99_us")?,
+        })
     }
 }

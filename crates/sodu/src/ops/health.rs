@@ -14,6 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
+use store::Store;
 
 use crate::metrics;
 use crate::serve::Node;
@@ -36,11 +37,19 @@ async fn ready(State(node): State<Arc<Node>>) -> Response {
     let why = if node.stopping.load(Ordering::SeqCst) {
         "the server is stopping"
     } else if !node.store.stats().writable {
-        "the ledger cannot be written right now; balances are still answered"
+        unwritable(&node.store)
     } else {
         return axum::Json(json!({"ready": true})).into_response();
     };
     (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"ready": false, "why": why}))).into_response()
+}
+
+/// What is so while the ledger takes no movements.
+pub(crate) fn unwritable(store: &Store) -> &'static str {
+    match store {
+        Store::Sqlite(_) => "the ledger cannot be written right now; balances are still answered",
+        Store::Postgres(_) => "the database cannot be used right now; calls get 503 until it can",
+    }
 }
 
 async fn metrics(State(node): State<Arc<Node>>) -> Response {

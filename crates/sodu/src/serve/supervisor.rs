@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use tracing::{error, warn};
 
 use super::{Bound, Limits, Node};
+use crate::ops;
 
 /// Nothing that a server does keeps a thread busy for so long. Public threads never wait for a disk; the others do in a commit,
 /// which takes seconds on a disk in trouble.
@@ -118,7 +119,7 @@ impl Supervisor {
             let status = match &alive {
                 Err(silent) => silent,
                 Ok(()) if node.store.stats().writable => &well,
-                Ok(()) => "the ledger cannot be written right now; balances are still answered",
+                Ok(()) => ops::unwritable(&node.store),
             };
             if status != told && !node.stopping.load(Ordering::SeqCst) {
                 self.tell(&format!("STATUS={status}"));

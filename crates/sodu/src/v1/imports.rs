@@ -1,8 +1,8 @@
 //! `POST /v1/imports`: accounts that come from elsewhere, each with its key pair and its balance.
 //!
-//! Up to a thousand in one commit. Each has an idempotency key of its own, under which all its parts are made: an import
-//! that was cut off is sent again and makes only what is missing. With `"check": true` nothing is made, and the answer says
-//! what stands in the way.
+//! Up to a thousand in one commit, or with PostgreSQL in several short ones. Each has an idempotency key of its own, under
+//! which all its parts are made: an import that was cut off is sent again and makes only what is missing. With
+//! `"check": true` nothing is made, and the answer says what stands in the way.
 
 use axum::extract::State;
 use axum::{Extension, Json};

@@ -14,7 +14,7 @@ use crate::engine;
 
 pub(crate) struct Sodu {
     pub(crate) folder: TempDir,
-    database: String,
+    pub(crate) database: String,
 }
 
 /// How a command ended.

@@ -5,6 +5,7 @@
 mod accounts;
 mod against;
 mod alerts;
+mod backups;
 mod balance;
 mod chores;
 mod client;
@@ -25,5 +26,6 @@ mod supervised;
 mod tamper;
 mod tampered;
 mod twists;
+mod unwritable;
 mod usage;
 mod watch;

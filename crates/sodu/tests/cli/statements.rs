@@ -8,11 +8,15 @@ use ledger::{AccountId, Actor, Amount, Command, Currency, Key, Metadata, Movemen
 use store::{DatabaseUrl, Options, Store};
 
 use crate::common::{Sodu, columns};
+use crate::engine;
 
-/// With `count` further charges of 1, one a second from 2026-07-29T00:00:00Z on.
+/// 2026-07-29T00:00:00Z
+const START_US: i64 = 1_785_283_200_000_000;
+
+/// With `count` further charges of 1, from [`START_US`] on; the clock goes on by a second whenever somebody looks at it.
 fn with_history(count: u32) -> Sodu {
     let sodu = Sodu::new();
-    let clock = Arc::new(std::sync::atomic::AtomicI64::new(1_785_283_200_000_000));
+    let clock = Arc::new(std::sync::atomic::AtomicI64::new(START_US));
     let tick = Arc::clone(&clock);
     let store = Store::open(Options {
         url: DatabaseUrl::parse(&sodu.url()).expect("a URL"),
@@ -25,6 +29,7 @@ fn with_history(count: u32) -> Sodu {
         alert_targets: Vec::new(),
     })
     .expect("a database");
+    engine::set_clock(&sodu, START_US);
     let by = Actor::new("local:anna").expect("a name");
     let account = AccountId::new(9999).expect("a number");
     let amount = |text| Amount::parse(text, Currency::VND).expect("an amount");

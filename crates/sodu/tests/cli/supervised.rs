@@ -1,10 +1,9 @@
 //! The server under systemd, whose place the test takes: what it is told, and in which order.
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self, UnixDatagram};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -12,10 +11,10 @@ use rustix::process::Signal;
 use crate::common::{Server, Sodu, run};
 
 /// What systemd hears.
-struct Ear(UnixDatagram);
+pub(crate) struct Ear(UnixDatagram);
 
 impl Ear {
-    fn at(sodu: &Sodu) -> Ear {
+    pub(crate) fn at(sodu: &Sodu) -> Ear {
         Ear::of(UnixDatagram::bind(sodu.path("notify")).expect("a socket"))
     }
 
@@ -24,14 +23,14 @@ impl Ear {
         Ear(socket)
     }
 
-    fn next(&self) -> String {
+    pub(crate) fn next(&self) -> String {
         let mut message = [0; 1024];
         let len = self.0.recv(&mut message).expect("a message in time");
         String::from_utf8_lossy(&message[..len]).into_owned()
     }
 
     /// The next message that has this line.
-    fn next_with(&self, line: &str) -> String {
+    pub(crate) fn next_with(&self, line: &str) -> String {
         std::iter::repeat_with(|| self.next()).find(|message| has(message, line)).expect("there is no end")
     }
 
@@ -51,13 +50,13 @@ fn has(message: &str, line: &str) -> bool {
     message.lines().any(|found| found == line)
 }
 
-fn serve(sodu: &Sodu, socket: &str) -> Command {
+pub(crate) fn serve(sodu: &Sodu, socket: &str) -> Command {
     let mut command = sodu.command(&["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--json"]);
     command.env("NOTIFY_SOCKET", socket);
     command
 }
 
-fn path(sodu: &Sodu) -> String {
+pub(crate) fn path(sodu: &Sodu) -> String {
     sodu.path("notify").display().to_string()
 }
 
@@ -123,35 +122,4 @@ fn a_systemd_that_does_not_listen_stops_nobody() {
         assert!(server.ready["url"].is_string());
         assert_eq!(server.interrupt().code(), Some(0));
     }
-}
-
-#[test]
-fn a_ledger_that_cannot_be_written_is_a_status_and_no_reason_to_restart() {
-    let sodu = Sodu::with_account();
-    let server = sodu.serve();
-    sodu.run(&["topup", "9999", "7", "-k", "left-in-the-log"]).expect(0);
-    drop(server);
-    // Like a full disk, a reader of the old log keeps it from being copied into the database file.
-    let mut shell = Command::new("sqlite3");
-    let mut reader =
-        shell.arg(sodu.path("sodu.db")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
-    let mut typed = reader.stdin.take().expect("it is piped");
-    typed.write_all(b"BEGIN; SELECT count(*) FROM entries;\n").expect("it reads");
-    let mut counted = String::new();
-    BufReader::new(reader.stdout.take().expect("it is piped")).read_line(&mut counted).expect("an answer");
-    assert_eq!(counted, "3\n");
-
-    let ear = Ear::at(&sodu);
-    let server = Server::spawn(serve(&sodu, &path(&sodu)).env("WATCHDOG_USEC", "200000"));
-    ear.next_with("READY=1");
-    ear.next_with("STATUS=the ledger cannot be written right now; balances are still answered");
-    for _ in 0..3 {
-        ear.next_with("WATCHDOG=1");
-    }
-    drop(typed);
-    reader.wait().expect("it ends");
-    let back =
-        std::iter::repeat_with(|| ear.next()).find(|message| message.starts_with("STATUS=answers GetBalance on"));
-    assert!(back.is_some());
-    assert_eq!(server.interrupt().code(), Some(0));
 }

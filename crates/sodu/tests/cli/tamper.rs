@@ -1,7 +1,9 @@
 //! `sodu verify` of a ledger that was tampered with: it says which entry of which account is no longer true.
 
+use crate::against::save;
+use crate::engine::tamper;
 use crate::tampered::Size::{Large, Small};
-use crate::tampered::{Size, copy, copy_of, false_lines, falsehoods, shell};
+use crate::tampered::{Size, copy, copy_of, false_lines, falsehoods};
 
 /// Fails the test unless `sql`, on a copy of the large ledger or of the small one, makes exactly `found` false.
 #[track_caller]
@@ -15,7 +17,7 @@ fn what_nobody_touched_is_proved() {
         let ended = sodu.run(&["verify"]).expect(0);
         assert!(ended.out.contains("everything agrees") && ended.err.is_empty(), "{}{}", ended.out, ended.err);
         // A name decides no money and lies outside the chains: the audit trail tells who changed it.
-        shell(&sodu, "UPDATE accounts SET name = 'another' WHERE id = 7");
+        tamper(&sodu, "UPDATE accounts SET name = 'another' WHERE id = 7");
         assert_eq!(sodu.json(&["verify"])["ok"], true);
     }
 }
@@ -23,7 +25,7 @@ fn what_nobody_touched_is_proved() {
 #[test]
 fn a_falsehood_is_told_to_people_and_to_programs() {
     let sodu = copy();
-    shell(&sodu, "UPDATE entries SET amount = amount + 1 WHERE account = 7 AND number = 3");
+    tamper(&sodu, "UPDATE entries SET amount = amount + 1 WHERE account = 7 AND number = 3");
     let told = sodu.run(&["verify"]).expect(1);
     let lines: Vec<&str> = told.out.lines().collect();
     assert_eq!(lines[0], "FALSE  account 7, entry 3: the posted figure does not follow from the amount");
@@ -105,7 +107,7 @@ fn every_changed_column_of_an_entry_is_found_at_that_entry() {
     let mut missed = Vec::new();
     for (account, number, change) in CHANGES {
         let sodu = copy();
-        shell(&sodu, &format!("UPDATE entries SET {change} WHERE account = {account} AND number = {number}"));
+        tamper(&sodu, &format!("UPDATE entries SET {change} WHERE account = {account} AND number = {number}"));
         let ended = sodu.run(&["verify"]);
         let found = false_lines(&ended);
         let place = format!("account {account}, entry {number}: ");
@@ -282,7 +284,7 @@ fn a_transfer_with_one_side_is_found() {
         sodu.run(&["transfer", "7", "8", "1", "-k", "allotment"]).expect(0);
         let sql =
             format!("DELETE FROM entries WHERE id = {row}; UPDATE meta SET value = {last_row} WHERE name = 'last_row'");
-        shell(&sodu, &sql);
+        tamper(&sodu, &sql);
         assert_eq!(false_lines(&sodu.run(&["verify"]).expect(1)), found);
     }
 }
@@ -300,7 +302,7 @@ fn a_changed_open_hold_is_found_at_the_entry_that_made_it() {
     finds(Small, doubled, &[&differs(8, 2)]);
     // Whatever serves money from such a ledger is told which account it is.
     let sodu = copy();
-    shell(&sodu, "UPDATE open_holds SET remaining = remaining - 1");
+    tamper(&sodu, "UPDATE open_holds SET remaining = remaining - 1");
     let error = sodu.run(&["balance", "7"]).refused("database_unusable");
     assert!(error.contains("account 7: it holds 150, and its open holds together are 149.99"), "{error}");
 }
@@ -313,8 +315,39 @@ fn the_ledgers_own_records_are_held_against_the_log() {
     assert_eq!(keyless[0], "account 7, entry 1: its idempotency key does not lead to it");
     for name in ["last_row", "last_time", "watermark", "refusals_lapsed"] {
         let sodu = copy();
-        shell(&sodu, &format!("DELETE FROM meta WHERE name = '{name}'"));
+        tamper(&sodu, &format!("DELETE FROM meta WHERE name = '{name}'"));
         let found = false_lines(&sodu.run(&["verify"]).expect(1));
         assert_eq!(found, [format!("ledger: the ledger's own record {name} is gone")]);
     }
+}
+
+#[test]
+fn a_removed_last_entry_with_everything_rolled_back_is_shown_by_the_file_only() {
+    let small = "DELETE FROM entries WHERE id = 20; UPDATE meta SET value = 19 WHERE name = 'last_row'";
+    let large_too = "DELETE FROM entries WHERE id = 5020; \
+         UPDATE meta SET value = 5019 WHERE name IN ('last_row', 'watermark'); \
+         UPDATE accounts SET (posted, number, entry, at, hash) = \
+          (SELECT posted, number, id, at, hash FROM entries WHERE account = 3499 AND number = 1) WHERE id = 3499";
+    for (sodu, sql, place) in
+        [(copy(), small, "account 8, entry 5"), (copy_of(Size::Large), large_too, "account 3499, entry 2")]
+    {
+        save(&sodu, "links");
+        tamper(&sodu, sql);
+        assert_eq!(sodu.json(&["verify"])["ok"], true, "nothing in the database contradicts it");
+        let told = sodu.run(&["verify", "--against", "links"]).expect(1);
+        assert_eq!(false_lines(&told), [format!("{place}: the entry that was there before is gone")]);
+    }
+}
+
+#[test]
+fn an_account_that_is_gone_with_all_that_it_did_is_shown_by_the_file_only() {
+    let sodu = copy();
+    sodu.run(&["account", "open", "--name", "CDE", "--id", "9"]).expect(0);
+    save(&sodu, "links");
+    let sql = "DELETE FROM entries WHERE account = 9; DELETE FROM accounts WHERE id = 9; \
+               UPDATE meta SET value = 20 WHERE name = 'last_row'";
+    tamper(&sodu, sql);
+    assert_eq!(sodu.json(&["verify"])["ok"], true);
+    let told = sodu.run(&["verify", "--against", "links"]).expect(1);
+    assert_eq!(false_lines(&told), ["account 9, entry 1: the entry that was there before is gone"]);
 }

@@ -1,14 +1,13 @@
 //! A ledger to tamper with: made once through the command line, and copied for each test.
 //!
-//! Tampering is done in the `sqlite3` shell, behind the server's back and without the triggers that stand in the way of a
-//! change by mistake.
+//! Tampering is done in SQL, behind the server's back and without what stands in the way of a change by mistake.
 
-use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::common::{Ended, Sodu};
+use crate::engine;
 
-/// A ledger with every kind of movement, made by the real binary. Its log, by row: the openings of 7 and 8, then the entries
+/// A ledger with every kind of movement, made by the real binary. Its log, by row of the embedded engine: the openings of 7 and 8, then the entries
 /// of 7 from 2 to 5 in the rows 3, 5, 6 and 7 and that of 8 in row 4, a refusal in row 8, 7's entries 6 to 10 in the rows 9 to
 /// 13, 8's entries 3 and 4, a refusal in row 16, 7's entries 11 to 13, and 8's entry 5 in row 20.
 fn made() -> &'static Sodu {
@@ -73,27 +72,10 @@ pub(crate) fn copy() -> Sodu {
 
 /// A copy of either ledger to tamper with.
 pub(crate) fn copy_of(size: Size) -> Sodu {
-    let made = match size {
+    engine::copy(match size {
         Size::Small => made(),
         Size::Large => large(),
-    };
-    let sodu = Sodu::new();
-    for file in made.files() {
-        if !file.ends_with(".lock") {
-            std::fs::copy(made.path(&file), sodu.path(&file)).expect("a copy");
-        }
-    }
-    sodu
-}
-
-/// Runs `sql` in the `sqlite3` shell, without the triggers and checks that stand in the way of a change by mistake.
-pub(crate) fn shell(sodu: &Sodu, sql: &str) {
-    let unguarded = "PRAGMA ignore_check_constraints = ON; \
-                     DROP TRIGGER IF EXISTS entries_are_never_changed; DROP TRIGGER IF EXISTS entries_are_never_removed;";
-    let mut command = Command::new("sqlite3");
-    command.arg("-bail").arg(sodu.path("sodu.db")).arg(format!("{unguarded} {sql}"));
-    let ended = command.output().expect("the shell runs: install it with `sudo apt-get install sqlite3`");
-    assert!(ended.status.success(), "{sql}: {}", String::from_utf8_lossy(&ended.stderr));
+    })
 }
 
 /// What `verify` says is false after `sql`, run on a copy of the large ledger or of the small one. It must say something, and
@@ -101,7 +83,7 @@ pub(crate) fn shell(sodu: &Sodu, sql: &str) {
 #[track_caller]
 pub(crate) fn falsehoods(size: Size, sql: &str) -> Vec<String> {
     let sodu = copy_of(size);
-    shell(&sodu, sql);
+    engine::tamper(&sodu, sql);
     let ended = sodu.run(&["verify"]);
     // A machine that is busy is told how far it is.
     let said: Vec<&str> = ended.err.lines().filter(|line| !line.starts_with("verifying: ")).collect();

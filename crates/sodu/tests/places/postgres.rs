@@ -49,6 +49,11 @@ impl Place {
         self.again()
     }
 
+    /// All that is in it.
+    pub(crate) fn kept(&self) -> String {
+        cluster::shared().dump(&self.database)
+    }
+
     /// The database's own clock is what counts.
     pub(crate) fn tell_time(&self, micros: i64) {
         cluster::shared().run(&self.database, &format!("SELECT setval('sodu.test_clock', {micros})"));

@@ -36,6 +36,13 @@ impl Place {
         place
     }
 
+    /// All that is on disk of it.
+    pub(crate) fn kept(&self) -> String {
+        let files = std::fs::read_dir(self.path()).expect("the folder");
+        let bytes = files.map(|file| std::fs::read(file.expect("an entry").path()).expect("a file"));
+        String::from_utf8_lossy(&bytes.collect::<Vec<_>>().concat()).into_owned()
+    }
+
     /// The store asks the test's own clock.
     pub(crate) fn tell_time(&self, _: i64) {}
 

@@ -1,5 +1,7 @@
 //! A database elsewhere: its password stays a secret, what cannot be is said, and a server and commands share it.
 
+use std::process::Stdio;
+
 use crate::cluster;
 use crate::common::{Sodu, program, run};
 
@@ -42,4 +44,22 @@ fn an_empty_database_is_no_empty_ledger() {
     sodu.run(&["account", "open", "--name", "A"]).expect(0);
     sodu.run(&["account", "list"]).expect(0);
     assert!(sodu.run(&["backup", "copy.db"]).refused("backup_failed").contains("pg_dump"));
+}
+
+#[test]
+fn commands_at_the_same_moment_are_nodes_of_one_ledger() {
+    let sodu = Sodu::with_account();
+    // Each key by two of them: one movement, whoever comes first.
+    let charges: Vec<_> = (0..6)
+        .map(|n| {
+            let key = format!("c{}", n / 2);
+            let mut command = sodu.command(&["charge", "9999", "1", "-k", &key]);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs")
+        })
+        .collect();
+    for mut charge in charges {
+        assert!(charge.wait().expect("it ends").success());
+    }
+    assert_eq!(sodu.json(&["balance", "9999"])["balance"], "36690");
+    assert_eq!(sodu.json(&["verify"])["ok"], true);
 }

@@ -14,11 +14,19 @@ mod contract;
 mod cors;
 #[path = "../serve/http.rs"]
 mod http;
+#[path = "../serve/lifecycle.rs"]
+mod lifecycle;
 #[path = "../serve/limits.rs"]
 mod limits;
+#[path = "../serve/login.rs"]
+mod login;
+#[path = "../serve/operators.rs"]
+mod operators;
 #[path = "../places/postgres.rs"]
 #[expect(dead_code, reason = "the cases of the other engine use the rest")]
 mod place;
 #[path = "../serve/privacy.rs"]
 mod privacy;
+#[path = "../serve/tls.rs"]
+mod tls;
 mod unavailable;

@@ -5,8 +5,12 @@
 mod alerts;
 #[path = "../v1/as_of.rs"]
 mod as_of;
+#[path = "../v1/audit.rs"]
+mod audit;
 #[path = "../v1/batch.rs"]
 mod batch;
+#[path = "../v1/chores.rs"]
+mod chores;
 #[path = "../v1/common.rs"]
 mod common;
 #[path = "../v1/credentials.rs"]

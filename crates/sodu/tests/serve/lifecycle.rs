@@ -7,13 +7,12 @@ use std::sync::atomic::AtomicI64;
 
 use sodu::config::Config;
 use sodu::serve::{PortChoice, start};
-use store::DatabaseUrl;
 
 use crate::common::*;
 use crate::place::Place;
 
 /// Why a server with these settings does not start on a new ledger.
-fn refusal(adjust: impl FnOnce(&mut Config)) -> String {
+pub(crate) fn refusal(adjust: impl FnOnce(&mut Config)) -> String {
     let place = Place::new();
     let mut config = Config { database: place.url(), listen: any_port(), ops_listen: any_port(), ..Config::default() };
     adjust(&mut config);
@@ -86,31 +85,6 @@ fn operators_are_not_served_to_the_network_without_tls() {
         config.insecure_ops = true;
     });
     assert_eq!(server.bound().ops.ip(), everywhere.ip());
-}
-
-#[test]
-fn a_path_that_is_too_long_for_its_socket_is_named() {
-    let long = tempfile::tempdir().expect("a folder");
-    let error = refusal(|config| {
-        config.database = DatabaseUrl::file(long.path().join("x".repeat(100)).join("sodu.db"));
-    });
-    assert!(error.contains("sodu.db.sock") && error.contains("may have 107"), "{error}");
-}
-
-#[test]
-fn a_stale_socket_is_replaced_and_the_own_one_removed() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let stale = folder.path().join("sodu.db.sock");
-    drop(std::os::unix::net::UnixListener::bind(&stale).expect("a socket"));
-    assert!(stale.exists());
-    let path = folder.path().join("sodu.db");
-    let server = Server::with(|config| config.database = DatabaseUrl::file(path));
-    let mut client = server.local();
-    client.send(get("/healthz"));
-    assert_eq!(client.response().status(), 200);
-    let (running, _folder) = server.into_running();
-    running.stop();
-    assert!(!stale.exists());
 }
 
 #[test]

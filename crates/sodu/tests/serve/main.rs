@@ -18,4 +18,6 @@ mod operators;
 #[expect(dead_code, reason = "the cases of `v1` use the rest")]
 mod place;
 mod privacy;
+mod runways;
+mod sockets;
 mod tls;

@@ -6,6 +6,7 @@
 mod alerts;
 mod as_of;
 mod audit;
+mod backups;
 mod batch;
 mod chores;
 mod common;

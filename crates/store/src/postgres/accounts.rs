@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ledger::{Account, AccountId, Amount, Command, Facts, Key, Minor, Movement, Reason, Reference, Verdict, decide};
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::batch::{Draft, Found};
 use super::change::{Change, Tx};
@@ -43,8 +44,11 @@ const UPDATE: &str = "UPDATE accounts SET name = coalesce($2, name), \
     external_id = CASE WHEN $3 THEN $4 ELSE external_id END, shows_available = coalesce($5, shows_available), \
     metered = coalesce($6, metered) WHERE id = $1";
 
+/// How many rows of an import share a transaction: few enough that no other change waits long for the lock of all changes.
+pub(super) const IMPORT_ROWS_MAX: usize = 64;
+
 /// How long an import of many may take.
-const IMPORT_TIME_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const IMPORT_TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// An account to be opened.
 pub(super) struct Open {
@@ -241,6 +245,8 @@ pub(super) struct Import {
     pub(super) origin: Origin,
     pub(super) rows: Vec<ImportedAccount>,
     pub(super) is_check: bool,
+    /// By when all of the import has to be made, of which this is a part.
+    pub(super) deadline: Instant,
 }
 
 impl Change for Import {
@@ -251,7 +257,7 @@ impl Change for Import {
     }
 
     fn time_limit(&self) -> Duration {
-        IMPORT_TIME_LIMIT
+        self.deadline.saturating_duration_since(Instant::now())
     }
 
     async fn make(&self, tx: &mut Tx<'_>) -> Result<Result<Self::Done, ChangeError>, Error> {

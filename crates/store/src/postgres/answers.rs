@@ -8,7 +8,7 @@ use ledger::{AccountId, Currency, Entry, Hold, Key, Runway, Time};
 use tokio::runtime::Handle;
 
 use super::session::{Connector, Error, Session};
-use super::{Postgres, credentials, operators, runtime, statement, verify, waited};
+use super::{Postgres, credentials, operators, runtime, statement, totals, verify, waited};
 use crate::{
     AccountNow, Against, AuditQuery, AuditRow, Credential, Fault, KeyOutcome, OpenError, Operator, Page, PostgresUrl,
     Profile, Progress, Totals, VerifyReport,
@@ -122,7 +122,12 @@ impl Postgres {
     }
 
     pub(crate) fn totals(&self, at: Option<Time>) -> Result<Vec<Totals>, Fault> {
-        self.wait(move |session| Box::pin(statement::totals(session, at)))
+        if self.is_closed() {
+            return Err(Fault::Stopping);
+        }
+        let shared = Arc::clone(&self.inner.shared);
+        let read = async move { shared.pool.read_long(move |session| Box::pin(totals::totals(session, at))).await };
+        told(waited(&self.inner.handle, read))
     }
 
     pub(crate) fn verify(&self, against: Against, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, Fault> {
@@ -142,8 +147,7 @@ impl Postgres {
             return Err(Fault::Stopping);
         }
         let shared = Arc::clone(&self.inner.shared);
-        let read = waited(&self.inner.handle, async move { shared.pool.read(work).await });
-        read.unwrap_or_else(|| Err(Error::Unreachable("the store is closed".into()))).map_err(|error| unread(&error))
+        told(waited(&self.inner.handle, async move { shared.pool.read(work).await }))
     }
 
     /// On the node's own threads, which have the timers that it needs. What it asks may be asked twice.
@@ -178,6 +182,10 @@ fn verified(
     });
     told.iter().for_each(progress);
     report.recv().unwrap_or_else(|_| Err(Error::Unreachable("the store is closed".into())))
+}
+
+fn told<T>(read: Option<Result<T, Error>>) -> Result<T, Fault> {
+    read.unwrap_or_else(|| Err(Error::Unreachable("the store is closed".into()))).map_err(|error| unread(&error))
 }
 
 fn unread(error: &Error) -> Fault {

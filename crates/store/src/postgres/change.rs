@@ -106,7 +106,8 @@ pub(super) async fn make<C: Change>(shared: &Shared, change: &C) -> Result<C::Do
                 }
                 is_unknown = true;
             }
-            Err(Failure::Before(error)) if error.is_conflict() => {}
+            // The lock of all changes is had in the order of asking: whoever asks again has it before long.
+            Err(Failure::Before(error)) if error.is_conflict() || error.is_locked_out() => {}
             Err(Failure::Before(error)) if error.is_lost() => shared.goes_wrong(&error),
             Err(Failure::Before(error)) => {
                 tracing::error!(%error, "a change failed; nothing of it happened");
@@ -166,12 +167,14 @@ async fn transact<C: Change>(
         Ok((Err(error), _)) => (Ok(Err(error)), true),
         Ok((Ok(done), mut batch)) => {
             is_committing.store(true, Ordering::Relaxed);
+            let began = Instant::now();
             let commit = batch.commit(session).await;
             is_committing.store(false, Ordering::Relaxed);
             match commit {
                 Commit::Done => {
                     shared.is_well();
                     shared.tell_of(&batch);
+                    shared.count_commit(change.commands().len(), began.elapsed());
                     (Ok(Ok(done)), false)
                 }
                 Commit::Refused(error) => (Err(Failure::Before(error)), true),

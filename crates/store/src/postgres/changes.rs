@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use ledger::{AccountId, Actor, Currency};
 use serde_json::Value;
+use tokio::time::Instant;
 
+use super::accounts::{IMPORT_ROWS_MAX, IMPORT_TIME_LIMIT};
 use super::change::Change;
 use super::{Postgres, accounts, change, credentials, operators};
 use crate::audit::Origin;
@@ -18,14 +20,26 @@ impl Postgres {
         self.change(accounts::Open { new, request_id: self.request_id.clone() }).await
     }
 
+    /// In transactions of a few rows: the lock of all changes is free between them.
     pub(crate) async fn import(
         &self,
         by: Actor,
-        rows: Vec<ImportedAccount>,
+        mut rows: Vec<ImportedAccount>,
         is_check: bool,
     ) -> Result<Vec<Result<Imported, ChangeError>>, Fault> {
-        let origin = self.origin(by);
-        self.change(accounts::Import { origin, rows, is_check }).await.map_err(fault)
+        let (origin, deadline) = (self.origin(by), Instant::now() + IMPORT_TIME_LIMIT);
+        let mut all = Vec::with_capacity(rows.len());
+        while !rows.is_empty() {
+            let rows = rows.drain(..rows.len().min(IMPORT_ROWS_MAX)).collect();
+            let made = self.change(accounts::Import { origin: origin.clone(), rows, is_check, deadline }).await;
+            match made.map_err(fault) {
+                Ok(made) => all.extend(made),
+                // What came before is made; the same rows sent again make the rest.
+                Err(_) if !is_check && !all.is_empty() => return Err(Fault::OutcomeUnknown),
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(all)
     }
 
     pub(crate) async fn change_account(

@@ -46,8 +46,11 @@ const LAPSED: &str = "DELETE FROM refusals WHERE ctid = ANY(ARRAY(SELECT ctid FR
 const USES: &str = "UPDATE credentials k SET last_used_at = greatest(k.last_used_at, n.used) \
     FROM unnest($1::int8[], $2::int8[]) AS n (id, used) WHERE k.id = n.id";
 
-/// How many accounts there are, as PostgreSQL last counted them: an exact count would walk the whole table.
-const COUNT: &str = "SELECT greatest(reltuples, 0)::int8 FROM pg_class WHERE oid = 'accounts'::regclass";
+/// How many accounts there are, and the schema's version. They are counted while they are few, and else as PostgreSQL last
+/// estimated them, since a count would walk the whole table every second.
+const COUNT: &str = "SELECT CASE WHEN reltuples < 10000 THEN (SELECT count(*) FROM (SELECT FROM accounts LIMIT 20000) few) \
+    ELSE reltuples::int8 END, (SELECT value FROM meta WHERE name = 'schema') \
+    FROM pg_class WHERE oid = 'accounts'::regclass";
 
 /// Goes on until `closing` says so.
 pub(super) async fn work(shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
@@ -84,6 +87,7 @@ async fn tick(shared: &Shared, kept: &mut Option<Session>) -> Result<(), Error> 
     };
     if let Some(row) = session.row(COUNT, &[]).await? {
         shared.accounts.store(u64::try_from(row.try_get::<_, i64>(0)?).unwrap_or(0), Ordering::Relaxed);
+        shared.sees_schema(row.try_get(1)?);
     }
     end_holds(shared, &session).await?;
     remind(shared, &session).await?;

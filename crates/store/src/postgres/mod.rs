@@ -31,6 +31,7 @@ mod shared;
 mod statement;
 mod tell;
 mod tls;
+mod totals;
 mod url;
 mod verify;
 

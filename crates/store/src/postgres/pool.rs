@@ -13,6 +13,9 @@ use super::session::{Connector, Error, Session};
 /// How long a call may take before its caller hears that the database cannot be used.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long a question about every account may take. It has so much more time because no caller waits behind it.
+pub(super) const LONG_TIME_LIMIT: Duration = Duration::from_secs(60);
+
 /// How long it waits before it tries to connect again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -21,12 +24,14 @@ pub(super) struct Pool {
     connector: Connector,
     idle: Mutex<Vec<Session>>,
     permits: Semaphore,
+    /// Questions about every account come one at a time, so that they never take the sessions of all others.
+    long: Semaphore,
 }
 
 impl Pool {
     /// At most `len_max` sessions at once.
     pub(super) fn new(connector: Connector, len_max: usize) -> Pool {
-        Pool { connector, idle: Mutex::default(), permits: Semaphore::new(len_max) }
+        Pool { connector, idle: Mutex::default(), permits: Semaphore::new(len_max), long: Semaphore::new(1) }
     }
 
     pub(super) fn connector(&self) -> &Connector {
@@ -38,7 +43,28 @@ impl Pool {
         &self,
         work: impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Error>> + Send + Sync,
     ) -> Result<T, Error> {
-        let deadline = Instant::now() + TIME_LIMIT;
+        self.read_until(Instant::now() + TIME_LIMIT, work).await
+    }
+
+    /// Reads something that grows with the number of accounts. `work` has to lift the session's limit on statements.
+    pub(super) async fn read_long<T>(
+        &self,
+        work: impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Error>> + Send + Sync,
+    ) -> Result<T, Error> {
+        let deadline = Instant::now() + LONG_TIME_LIMIT;
+        match timeout_at(deadline, self.long.acquire()).await {
+            Ok(Ok(_alone)) => self.read_until(deadline, work).await,
+            Ok(Err(_)) | Err(_) => {
+                Err(Error::Unreachable("another question about every account takes too long".into()))
+            }
+        }
+    }
+
+    async fn read_until<T>(
+        &self,
+        deadline: Instant,
+        work: impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Error>> + Send + Sync,
+    ) -> Result<T, Error> {
         let mut why = Error::Unreachable("every connection is in use".into());
         while let Ok(Ok(_permit)) = timeout_at(deadline, self.permits.acquire()).await {
             let attempt = async {
@@ -81,6 +107,7 @@ impl Pool {
     /// Whoever waits for a session hears that there is none, and those that are kept are closed.
     pub(super) fn close(&self) {
         self.permits.close();
+        self.long.close();
         self.idle().clear();
     }
 

@@ -6,7 +6,7 @@ use super::session::{Error, Session};
 use crate::OpenError;
 
 /// The schema that this build writes.
-const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 1;
 
 /// One node at a time makes or changes the schema.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(8388002217265783148)";
@@ -18,7 +18,12 @@ pub(super) async fn ready(session: &Session, create: bool) -> Result<bool, OpenE
     let said = |error: Error| OpenError::Io(error.to_string());
     session.say("BEGIN").await.map_err(said)?;
     session.say(ALONE).await.map_err(said)?;
-    let created = match made(session, create).await {
+    let ready = async {
+        let created = made(session, create).await?;
+        check_rights(session).await?;
+        Ok(created)
+    };
+    let created = match ready.await {
         Ok(created) => created,
         Err(error) => {
             // The error is told, whatever becomes of the transaction, which ends with the session.
@@ -27,7 +32,6 @@ pub(super) async fn ready(session: &Session, create: bool) -> Result<bool, OpenE
         }
     };
     session.say("COMMIT").await.map_err(said)?;
-    check_rights(session).await?;
     Ok(created)
 }
 

@@ -75,6 +75,11 @@ impl Error {
         matches!(self, Error::Db(error) if error.code().is_some_and(|code| lost.contains(code)))
     }
 
+    /// Whether a lock that others hold was not to be had in time; nothing happened.
+    pub(super) fn is_locked_out(&self) -> bool {
+        matches!(self, Error::Db(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+    }
+
     /// Whether the connection is of no use any more: it is gone, or its server takes no writes.
     pub(super) fn is_lost(&self) -> bool {
         match self {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::batch::Batch;
 use super::pool::Pool;
+use super::schema;
 use super::session::Error;
 use crate::Options;
 
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     pub(super) commit_failures: AtomicU64,
     /// Accounts at the last look, for a gauge.
     pub(super) accounts: AtomicU64,
+    /// The schema's version at the last look.
+    schema: AtomicI64,
     /// Last uses of credentials that are still to be written, by credential.
     uses: Mutex<HashMap<i64, Time>>,
     /// Told when this node has written something to deliver.
@@ -59,6 +62,7 @@ impl Shared {
             commit_us: AtomicU64::new(0),
             commit_failures: AtomicU64::new(0),
             accounts: AtomicU64::new(0),
+            schema: AtomicI64::new(schema::VERSION),
             uses: Mutex::default(),
             alerts_written: Notify::new(),
         }
@@ -82,6 +86,19 @@ impl Shared {
     pub(super) fn is_well(&self) {
         if !self.writable.swap(true, Ordering::AcqRel) {
             tracing::info!("the database is back; movements are taken again");
+        }
+    }
+
+    /// Says once, in the log, that a newer program has changed the schema. What a change adds, this one leaves alone, and so
+    /// it goes on; but it could not start any more.
+    pub(super) fn sees_schema(&self, found: i64) {
+        if self.schema.swap(found, Ordering::AcqRel) != found && found > schema::VERSION {
+            let known = schema::VERSION;
+            tracing::warn!(
+                found,
+                known,
+                "a newer sodu has changed the schema; this one serves on, and cannot start again"
+            );
         }
     }
 

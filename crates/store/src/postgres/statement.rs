@@ -7,7 +7,7 @@ use super::reads;
 use super::rows::{self, ENTRY_LEN, account_columns, entry_columns};
 use super::runway;
 use super::session::{Error, Session};
-use crate::{AccountNow, AuditQuery, AuditRow, KeyOutcome, Page, Profile, Totals};
+use crate::{AccountNow, AuditQuery, AuditRow, KeyOutcome, Page, Profile};
 
 const ENTRY: &str = concat!("SELECT ", entry_columns!(), " FROM entries e WHERE e.account = $1 AND e.number = $2");
 
@@ -58,24 +58,6 @@ const PROFILES: &str = "SELECT id, name, external_id, opened_at FROM accounts WH
 const AUDIT: &str = "SELECT id, at, actor, action, subject, detail, request_id FROM audit WHERE id > $1 \
     AND ($2::int8 IS NULL OR at >= $2) AND ($3::int8 IS NULL OR at < $3) AND ($4::text IS NULL OR actor = $4) \
     ORDER BY id LIMIT $5";
-
-/// Sums may be greater than any integer of the database; they come as text.
-const TOTALS_NOW: &str = "SELECT c.code, c.scale, c.public_decimals, count(a.id), coalesce(sum(a.posted), 0)::text, \
-    coalesce(sum(live.held), 0)::text, coalesce(sum(a.credit_limit), 0)::text, \
-    coalesce(sum(greatest(a.posted - live.held, 0)), 0)::text, coalesce(sum(greatest(live.held - a.posted, 0)), 0)::text \
-    FROM currencies c LEFT JOIN accounts a ON a.currency = c.id \
-    LEFT JOIN LATERAL (SELECT a.held - coalesce(sum(h.remaining), 0)::int8 AS held FROM open_holds h \
-    WHERE h.account = a.id AND h.expires_at <= greatest($1, a.at)) live ON true \
-    GROUP BY c.id, c.code, c.scale, c.public_decimals ORDER BY c.id";
-
-const TOTALS_THEN: &str = "SELECT c.code, c.scale, c.public_decimals, count(e.number), coalesce(sum(e.posted), 0)::text, \
-    coalesce(sum(live.held), 0)::text, coalesce(sum(e.credit_limit), 0)::text, \
-    coalesce(sum(greatest(e.posted - live.held, 0)), 0)::text, coalesce(sum(greatest(live.held - e.posted, 0)), 0)::text \
-    FROM currencies c LEFT JOIN accounts a ON a.currency = c.id \
-    LEFT JOIN entries e ON e.account = a.id AND e.number = last_number(a.id, $1) \
-    LEFT JOIN LATERAL (SELECT e.held - coalesce(sum(h.remaining), 0)::int8 AS held FROM open_holds h \
-    WHERE h.account = a.id AND h.expires_at <= $1) live ON e.number IS NOT NULL \
-    GROUP BY c.id, c.code, c.scale, c.public_decimals ORDER BY c.id";
 
 /// The database's clock.
 pub(super) async fn now(session: &Session) -> Result<Time, Error> {
@@ -191,30 +173,6 @@ pub(super) async fn audit(session: &Session, wanted: &AuditQuery, limit: usize) 
     let found = session.rows(AUDIT, &[&after, &from, &to, &wanted.actor, &one_more(limit)]).await?;
     let items = found.iter().map(to_audit_row).collect::<Result<Vec<_>, _>>()?;
     Ok(page(items, limit, |row| row.id))
-}
-
-/// The sums by currency as of an instant that has passed, or now.
-pub(super) async fn totals(session: &Session, at: Option<Time>) -> Result<Vec<Totals>, Error> {
-    let found = match at {
-        Some(at) => session.rows(TOTALS_THEN, &[&at.micros()]).await?,
-        None => session.rows(TOTALS_NOW, &[&now(session).await?.micros()]).await?,
-    };
-    let sums = |row: &Row| {
-        let sum = |column: usize| {
-            let text: &str = row.try_get(column)?;
-            text.parse::<i128>().map_err(|_| Error::Damage("a sum is not one".into()))
-        };
-        Ok(Totals {
-            currency: rows::currency(row, 0)?,
-            accounts: u64::try_from(row.try_get::<_, i64>(3)?).unwrap_or(0),
-            posted: sum(4)?,
-            held: sum(5)?,
-            credit_limit: sum(6)?,
-            owed: sum(7)?,
-            owing: sum(8)?,
-        })
-    };
-    found.iter().map(sums).collect()
 }
 
 fn to_profile(row: &Row) -> Result<Profile, Error> {

@@ -130,9 +130,55 @@ impl Cluster {
         Shell::open(&self.url("admin", database)).run(sql);
     }
 
+    /// All that one of its databases holds, as `pg_dump` writes it.
+    pub(crate) fn dump(&self, database: &str) -> String {
+        let mut dump = Command::new(programs().join("pg_dump"));
+        dump.arg("--host").arg(&self.folder).args(["--username", "admin", "--port", &self.port.to_string(), database]);
+        let dumped = dump.output().expect("pg_dump runs");
+        assert!(dumped.status.success(), "pg_dump: {}", String::from_utf8_lossy(&dumped.stderr));
+        String::from_utf8_lossy(&dumped.stdout).into_owned()
+    }
+
+    /// Stops all of its processes where they stand, as on a machine that hangs, until the guard is dropped.
+    pub(crate) fn pause(&self) -> Paused {
+        // The second look finds whoever was being started at the first.
+        (0..2).for_each(|_| Paused::signal(&self.processes(), Signal::STOP));
+        Paused(self.processes())
+    }
+
+    /// The server's own process and all that it started.
+    fn processes(&self) -> Vec<Pid> {
+        let server = self.pid();
+        let all = fs::read_dir("/proc").expect("/proc").flatten();
+        let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let parent = |pid: &i32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<i32>().ok()
+        };
+        pids.filter(|pid| *pid == server || parent(pid) == Some(server)).filter_map(Pid::from_raw).collect()
+    }
+
     fn pid(&self) -> i32 {
         let text = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("its pid");
         text.lines().next().and_then(|pid| pid.trim().parse().ok()).expect("a pid")
+    }
+}
+
+/// A server whose processes stand still.
+pub(crate) struct Paused(Vec<Pid>);
+
+impl Paused {
+    fn signal(processes: &[Pid], signal: Signal) {
+        for pid in processes {
+            // One that has ended meanwhile needs none.
+            let _ = kill_process(*pid, signal);
+        }
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        Paused::signal(&self.0, Signal::CONT);
     }
 }
 

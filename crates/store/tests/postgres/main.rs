@@ -13,6 +13,7 @@ mod as_of;
 mod audit;
 #[path = "../contract/bench.rs"]
 mod bench;
+#[expect(dead_code, reason = "the server's own tests use the rest")]
 mod cluster;
 #[path = "../contract/credentials.rs"]
 mod credentials;
@@ -40,6 +41,7 @@ mod proxy;
 mod refunds;
 #[path = "../contract/refusals.rs"]
 mod refusals;
+mod shares;
 mod tls;
 #[path = "../contract/transfers.rs"]
 mod transfers;

@@ -130,6 +130,7 @@ fn a_database_that_cannot_be_served_says_why_and_is_left_as_it_was() {
     assert!(matches!(opened("sodu", &empty, false), Err(OpenError::Missing)));
     let Err(OpenError::Io(why)) = opened("admin", &empty, true) else { panic!("a superuser is not taken") };
     assert!(why.contains("may change entries"), "{why}");
+    assert!(opened("sodu", &empty, true).is_ok(), "nothing was left there");
     cluster.run(&foreign, "CREATE SCHEMA sodu; CREATE TABLE sodu.things (id int)");
     let Err(OpenError::Io(why)) = opened("sodu", &foreign, true) else { panic!("not ours") };
     assert!(why.contains("permission denied") || why.contains("belongs to something else"), "{why}");
@@ -138,6 +139,22 @@ fn a_database_that_cannot_be_served_says_why_and_is_left_as_it_was() {
     assert!(matches!(opened("sodu", &newer, true), Err(OpenError::Newer { found: 2, known: 1 })));
     let Err(OpenError::Io(why)) = opened("sodu", "nothing_there", true) else { panic!("there is none") };
     assert!(why.contains("does not exist"), "{why}");
+}
+
+#[test]
+fn a_node_serves_on_while_a_newer_one_has_added_to_the_schema() {
+    let bench = Bench::new();
+    bench.open(1);
+    bench.shell().run(
+        "UPDATE meta SET value = value + 1 WHERE name = 'schema'; ALTER TABLE entries ADD COLUMN colour text; \
+         ALTER TABLE accounts ADD COLUMN colour text NOT NULL DEFAULT 'red'; CREATE TABLE colours (name text)",
+    );
+    bench.topup(1, "100", "t").expect("a top-up");
+    bench.hold(1, "20", 3600, "h").expect("a hold");
+    run(bench.store.open_account(new_account(2))).expect("an account");
+    bench.transfer(1, 2, "30", "x").expect("a transfer");
+    assert_eq!(bench.posted(2), "30");
+    assert_eq!(bench.verify(), [""; 0]);
 }
 
 #[test]
