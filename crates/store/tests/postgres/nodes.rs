@@ -1,9 +1,10 @@
 //! Several nodes on one database, and what a database is refused for.
 
-use ledger::{Movement, Refusal};
-use store::{DatabaseUrl, OpenError, Options, Store};
+use ledger::{Event, Level, Movement, Refusal};
+use store::{AlertEvent, DatabaseUrl, OpenError, Options, Store};
 
-use crate::bench::{Bench, account, command, key, minor, new_account, options, run, vnd};
+use crate::alerts::rules;
+use crate::bench::{Bench, account, command, key, minor, new_account, options, run, until, vnd};
 use crate::cluster;
 
 #[test]
@@ -77,6 +78,29 @@ fn refusals_are_counted_over_all_nodes() {
     }
     assert_eq!([charge(&bench.store, 5), charge(&other, 6)], [Refusal::TooManyRefusals; 2]);
     other.close();
+}
+
+#[test]
+fn what_time_alone_brings_is_told_once_however_many_nodes_there_are() {
+    const HOUR_US: i64 = 3_600_000_000;
+    let bench = Bench::new();
+    bench.open(1);
+    bench.topup(1, "100", "t1").expect("money");
+    let mut settings = rules(&[Level::Money(minor("50"))], &[Event::HoldExpired]);
+    settings.rules.remind_hours = Some(6);
+    bench.set_alerts(1, Some(settings));
+    bench.charge(1, "60", "c1").expect("enough");
+    let nodes: Vec<Store> = (0..3).map(|_| again(&bench)).collect();
+    for n in 1..=4 {
+        bench.hold(1, "1", 3600, &format!("h{n}")).expect("enough");
+        bench.pass(6 * HOUR_US);
+        until("a reminder and the end of a hold", || bench.told().len() > 2 * n);
+    }
+    nodes.iter().for_each(Store::close);
+    let told = bench.told();
+    let ended = |told: &&AlertEvent| matches!(told, AlertEvent::HoldExpired { .. });
+    assert_eq!((told.len(), told.iter().filter(ended).count()), (9, 4), "{told:?}");
+    assert_eq!(bench.verify(), [""; 0]);
 }
 
 #[test]
