@@ -27,6 +27,8 @@ mod operators;
 mod place;
 #[path = "../serve/privacy.rs"]
 mod privacy;
+#[path = "../serve/runways.rs"]
+mod runways;
 #[path = "../serve/tls.rs"]
 mod tls;
 mod unavailable;
