@@ -12,8 +12,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::{BoxFuture, join_all, select_ok};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::private::BytesMut;
@@ -28,7 +29,7 @@ use crate::OpenError;
 /// The parameters of a statement.
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// How long a server may take to accept a connection, unless the URL says otherwise.
+/// How long a server may take until it can be asked something, unless the URL says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What every session begins with. A node that is paused inside a transaction gives its accounts up after the idle
@@ -165,11 +166,22 @@ impl Connector {
         Ok(session)
     }
 
+    /// Asks all servers at once: one whose connections are taken by a machine on which nothing answers any more, as those of a
+    /// paused one are, keeps nobody from the others.
     async fn connect(&self) -> Result<Session, Error> {
-        let mut config = self.url.with_password().map_err(Error::Unreachable)?;
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_TIMEOUT);
-        }
+        let servers = self.url.servers().map_err(Error::Unreachable)?;
+        let sessions = servers.into_iter().map(|server| Box::pin(self.connect_in_time(server)));
+        select_ok(sessions).await.map(|(session, _)| session)
+    }
+
+    /// The driver's own limit ends with the TCP connection; this one covers all up to the server's first answer.
+    async fn connect_in_time(&self, config: Config) -> Result<Session, Error> {
+        let time_max = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
+        let silent = || Error::Unreachable("a server took the connection and then said nothing".into());
+        timeout(time_max, self.connect_to(config)).await.unwrap_or_else(|_| Err(silent()))
+    }
+
+    async fn connect_to(&self, mut config: Config) -> Result<Session, Error> {
         if config.get_application_name().is_none() {
             config.application_name("sodu");
         }

@@ -77,15 +77,33 @@ impl PostgresUrl {
         Ok(PostgresUrl { config, protection, passfile: own.passfile, gathers: !own.is_gathering_off })
     }
 
-    /// What the driver needs to connect, with the password that there is now.
-    pub(super) fn with_password(&self) -> Result<Config, String> {
-        let mut config = self.config.clone();
-        if config.get_password().is_none()
-            && let Some(password) = self.password()?
-        {
-            config.password(password);
-        }
-        Ok(config)
+    /// What the driver needs to connect to each of the servers by itself, with the password that there is now.
+    pub(super) fn servers(&self) -> Result<Vec<Config>, String> {
+        let password = match self.config.get_password() {
+            Some(password) => Some(password.to_owned()),
+            None => self.password()?.map(String::into_bytes),
+        };
+        let hosts = self.config.get_hosts().iter().enumerate();
+        Ok(hosts.map(|(at, host)| self.server(at, host, password.as_deref())).collect())
+    }
+
+    fn server(&self, at: usize, host: &Host, password: Option<&[u8]>) -> Config {
+        let (all, mut one) = (&self.config, Config::new());
+        match host {
+            Host::Tcp(name) => one.host(name),
+            Host::Unix(folder) => one.host_path(folder),
+        };
+        let ports = all.get_ports();
+        ports.get(at).or(ports.first()).map(|port| one.port(*port));
+        all.get_hostaddrs().get(at).map(|address| one.hostaddr(*address));
+        all.get_user().map(|user| one.user(user));
+        password.map(|password| one.password(password));
+        all.get_dbname().map(|name| one.dbname(name));
+        all.get_options().map(|options| one.options(options));
+        all.get_application_name().map(|name| one.application_name(name));
+        all.get_connect_timeout().map(|time| one.connect_timeout(*time));
+        one.channel_binding(all.get_channel_binding()).ssl_negotiation(all.get_ssl_negotiation());
+        one
     }
 
     /// Whether calls that come together share a round trip. `gather=off` is there to measure what that brings.
@@ -248,6 +266,20 @@ mod tests {
         assert!(PostgresUrl::parse("postgres://u@db/d?sslmode=prefer").is_err());
         assert!(PostgresUrl::parse("postgres://u@db/d?target_session_attrs=any").is_err());
         assert!(PostgresUrl::parse("postgres://u@db/d?target_session_attrs=read-write").is_ok());
+    }
+
+    #[test]
+    fn each_server_is_reached_by_itself() {
+        let url = PostgresUrl::parse("postgres://u:p@a:1,b/d?connect_timeout=7&options=-cx%3D1").expect("a URL");
+        let servers = url.servers().expect("servers");
+        let seen: Vec<_> = servers.iter().map(|server| (server.get_hosts(), server.get_ports())).collect();
+        let host = |name: &str| Host::Tcp(name.into());
+        assert_eq!(seen, [(&[host("a")][..], &[1][..]), (&[host("b")][..], &[5432][..])]);
+        for server in &servers {
+            assert_eq!((server.get_user(), server.get_dbname()), (Some("u"), Some("d")));
+            assert_eq!((server.get_password(), server.get_options()), (Some(&b"p"[..]), Some("-cx=1")));
+            assert_eq!(server.get_connect_timeout(), Some(&std::time::Duration::from_secs(7)));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ledger::{Movement, Time};
-use store::{DatabaseUrl, Fault, KeyOutcome, Options, Store};
+use store::{DatabaseUrl, Fault, KeyOutcome, OpenError, Options, Store};
 
 use crate::bench::{Bench, Decided, account, command, key, new_account, options, run, until, vnd};
 use crate::cluster::{self, Cluster, Shell};
@@ -184,6 +184,22 @@ fn with_the_database_stopped_every_call_is_a_fault_in_time_and_the_node_comes_ba
     assert_eq!(now.posted.decimal(2).to_string(), "70");
     assert_eq!(store.verify(store::Against::default(), &mut |_| ()).expect("no fault").findings, []);
     store.close();
+}
+
+#[test]
+fn a_server_that_takes_connections_and_says_nothing_keeps_nobody_from_the_one_that_answers() {
+    let (cluster, database, store) = on_own_server();
+    store.close();
+    // What a paused primary is like: the kernel takes connections for it, and nobody answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = (silent.local_addr().expect("an address").port(), silent);
+    let store = open(&format!("postgres://sodu@127.0.0.1:{},127.0.0.1:{}/{database}", silent.0, cluster.port()));
+    assert!(!charge(&store, "k").expect("no fault").expect("a charge").replayed);
+    assert!(run(store.authenticate("KEY", "0123456789ABCDEF")).expect("no fault").is_some());
+    store.close();
+    let url = DatabaseUrl::parse(&format!("postgres://sodu@127.0.0.1:{}/{database}", silent.0)).expect("a URL");
+    let opened = Store::open(options(url, &Arc::default()));
+    assert!(matches!(opened, Err(OpenError::Io(why)) if why.contains("said nothing")), "it is not waited for");
 }
 
 #[test]
