@@ -93,6 +93,8 @@ async fn tick(shared: &Shared, kept: &mut Option<Session>) -> Result<(), Error> 
     remind(shared, &session).await?;
     while session.execute(LAPSED, &[&shared.refusal_us, &REFUSALS_MAX]).await? == REFUSALS_MAX.unsigned_abs() {}
     write_uses(shared, &session).await?;
+    // A server whose standbys are gone answers everything but a commit.
+    session.prove_primary().await?;
     *kept = Some(session);
     Ok(())
 }

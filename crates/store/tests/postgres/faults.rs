@@ -203,6 +203,18 @@ fn a_server_that_takes_connections_and_says_nothing_keeps_nobody_from_the_one_th
 }
 
 #[test]
+fn a_node_whose_commits_no_standby_confirms_is_not_ready_even_if_nobody_calls() {
+    let (cluster, database, store) = on_own_server();
+    let admin = Shell::open(&cluster.url("admin", &database));
+    for (names, is_writable) in [("nobody", false), ("", true)] {
+        admin.run(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
+        admin.run("SELECT pg_reload_conf()");
+        until("the word that nothing, or something, can be written", || store.stats().writable == is_writable);
+    }
+    store.close();
+}
+
+#[test]
 fn without_its_standby_nothing_is_acknowledged_and_nothing_is_read() {
     let (cluster, database, store) = on_own_server();
     let admin = Shell::open(&cluster.url("admin", &database));
