@@ -123,7 +123,13 @@ impl Postgres {
         .ok_or_else(|| OpenError::Io("the threads for PostgreSQL ended".into()))?;
         let created = created?;
         let pool = Pool::new(connector, options.connections_max.saturating_sub(TAKEN).max(1));
-        let shared = Arc::new(Shared::new(pool, options, url.gathers()));
+        let shared = Arc::new(Shared::new(pool, options, &url));
+        if url.allows_stale_reads() {
+            tracing::warn!(
+                "unsafe_stale_reads is on: balances may be those of a server that is no longer the primary; nobody who \
+                 serves customers wants that, take it out of the database URL"
+            );
+        }
         let handle = runtime.handle().clone();
         let (mut lanes, mut working) = (Vec::new(), Vec::new());
         for _ in 0..LANES {

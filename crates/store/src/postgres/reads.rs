@@ -174,7 +174,7 @@ impl Reader {
             },
         )
         .await;
-        self.has_standbys = standbys?.map_or(Ok(false), |row| row.try_get(0))?;
+        self.has_standbys = standbys?.map_or(Ok(false), |row| row.try_get(0))? && self.shared.proves_reads;
         if self.has_standbys && !expects_standbys {
             session.execute(MARK, &[]).await?;
         }

@@ -13,6 +13,7 @@ use super::batch::Batch;
 use super::pool::Pool;
 use super::schema;
 use super::session::Error;
+use super::url::PostgresUrl;
 use crate::Options;
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) node: i64,
     /// Whether what waits shares a round trip; only a benchmark says no.
     pub(super) gathers: bool,
+    /// Whether what is read waits for a commit that proves its server the primary; only a proof of that proof says no.
+    pub(super) proves_reads: bool,
     /// Commands that wait for a lane.
     pub(super) queue_len: AtomicUsize,
     pub(super) writable: AtomicBool,
@@ -46,7 +49,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(pool: Pool, options: &Options, gathers: bool) -> Shared {
+    pub(super) fn new(pool: Pool, options: &Options, url: &PostgresUrl) -> Shared {
         Shared {
             pool,
             refusal_us: i64::from(options.refusal_days).saturating_mul(MICROS_A_DAY),
@@ -54,7 +57,8 @@ impl Shared {
             alert_targets: options.alert_targets.as_slice().into(),
             // Seeded by the system's generator.
             node: i64::from_ne_bytes(RandomState::new().hash_one(std::process::id()).to_ne_bytes()),
-            gathers,
+            gathers: url.gathers(),
+            proves_reads: !url.allows_stale_reads(),
             queue_len: AtomicUsize::new(0),
             writable: AtomicBool::new(true),
             commits: AtomicU64::new(0),

@@ -18,6 +18,7 @@ pub struct PostgresUrl {
     protection: Protection,
     passfile: Option<PathBuf>,
     gathers: bool,
+    allows_stale_reads: bool,
 }
 
 /// How the way to the server is protected.
@@ -39,6 +40,7 @@ struct Own {
     sslrootcert: Option<PathBuf>,
     passfile: Option<PathBuf>,
     is_gathering_off: bool,
+    allows_stale_reads: bool,
 }
 
 impl PostgresUrl {
@@ -74,7 +76,8 @@ impl PostgresUrl {
                     .into());
             }
         };
-        Ok(PostgresUrl { config, protection, passfile: own.passfile, gathers: !own.is_gathering_off })
+        let (gathers, allows_stale_reads) = (!own.is_gathering_off, own.allows_stale_reads);
+        Ok(PostgresUrl { config, protection, passfile: own.passfile, gathers, allows_stale_reads })
     }
 
     /// What the driver needs to connect to each of the servers by itself, with the password that there is now.
@@ -109,6 +112,12 @@ impl PostgresUrl {
     /// Whether calls that come together share a round trip. `gather=off` is there to measure what that brings.
     pub(super) fn gathers(&self) -> bool {
         self.gathers
+    }
+
+    /// Whether what is read is answered without a look whether its server is still the primary. `unsafe_stale_reads=on` is
+    /// there for `cargo xtask failover`, to show that it finds what comes of that.
+    pub(super) fn allows_stale_reads(&self) -> bool {
+        self.allows_stale_reads
     }
 
     pub(super) fn protection(&self) -> &Protection {
@@ -187,6 +196,7 @@ fn own_parameters(query: &str) -> Result<(Own, String), String> {
             "sslmode" => own.sslmode = Some(value.into_owned()),
             "sslrootcert" => own.sslrootcert = Some(PathBuf::from(&*value)),
             "gather" => own.is_gathering_off = value == "off",
+            "unsafe_stale_reads" => own.allows_stale_reads = value == "on",
             "passfile" => own.passfile = Some(PathBuf::from(&*value)),
             // A standby cannot take a movement, and what it answers may be old.
             "target_session_attrs" if value != "read-write" => {
