@@ -8,7 +8,9 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::programs::{self, cargo, run as run_program};
-use crate::{client_only, crash, disk_full, fuzz_api, packaging, planted, readme, samples, server, sync_proof};
+use crate::{
+    client_only, cluster, crash, disk_full, fuzz_api, packaging, planted, readme, samples, server, sync_proof,
+};
 
 /// Few enough for CI, enough for two generations of everything that is written behind the commits. `cargo xtask crash`
 /// takes a hundred.
@@ -35,6 +37,7 @@ pub(crate) fn run() -> Result<()> {
     step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
     step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;
     step("packaging", || packaging::run(&packaging::Arguments::default()))?;
+    step("cluster", || cluster::run(&cluster::Arguments { check: true }))?;
     step("fuzz-api", || fuzz_api::run(&FUZZ))?;
     step("tests", || {
         // Some tests tamper with a ledger in the shell that everybody has for it, and some sit at a terminal.

@@ -5,10 +5,12 @@
 //! redirects, no pipelining.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 
 /// Longer than any answer may take; a server that hangs fails the check instead of stopping it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -55,19 +57,30 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn open(address: &Address) -> io::Result<Connection> {
         let stream = match address {
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect(address)?;
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                Stream::Tcp(stream)
-            }
-            Address::Unix(path) => {
-                let stream = UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                Stream::Unix(stream)
-            }
+            Address::Tcp(address) => return Connection::over(TcpStream::connect(address)?, PATIENCE),
+            Address::Unix(path) => UnixStream::connect(path)?,
         };
-        Ok(Connection { stream: BufReader::new(stream) })
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Connection { stream: BufReader::new(Stream::Unix(stream)) })
+    }
+
+    /// A connection whose answers are waited for no longer than `patience`.
+    pub(crate) fn open_within(address: SocketAddr, patience: Duration) -> io::Result<Connection> {
+        Connection::over(TcpStream::connect_timeout(&address, patience)?, patience)
+    }
+
+    /// A connection from an address of this machine that is not the usual one.
+    pub(crate) fn open_from(source: Ipv4Addr, address: SocketAddr) -> io::Result<Connection> {
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        bind(&socket, &SocketAddr::from((source, 0)))?;
+        connect(&socket, &address)?;
+        Connection::over(socket.into(), PATIENCE)
+    }
+
+    fn over(stream: TcpStream, patience: Duration) -> io::Result<Connection> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(patience))?;
+        Ok(Connection { stream: BufReader::new(Stream::Tcp(stream)) })
     }
 
     /// Sends what was prepared and waits for the whole answer.

@@ -9,6 +9,7 @@
 mod bench;
 mod ci;
 mod client_only;
+mod cluster;
 #[cfg(test)]
 mod compat;
 mod contradiction;
@@ -51,6 +52,8 @@ enum Chore {
     SyncProof(sync_proof::Arguments),
     /// Fills the disk under the server, and makes room again
     DiskFull(disk_full::Arguments),
+    /// Runs three nodes on PostgreSQL with two standbys, behind haproxy, until Ctrl-C
+    Cluster(cluster::Arguments),
     /// Holds the systemd units against systemd, and a server against its unit
     Packaging(packaging::Arguments),
     /// Runs what README.md and docs/ tell their reader to run, and compares what they show
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Chore::Crash(arguments) => crash::run(&arguments),
         Chore::SyncProof(arguments) => sync_proof::run(&arguments),
         Chore::DiskFull(arguments) => disk_full::run(&arguments),
+        Chore::Cluster(arguments) => cluster::run(&arguments),
         Chore::Packaging(arguments) => packaging::run(&arguments),
         Chore::Readme(arguments) => readme::run(&arguments),
         Chore::FuzzApi(arguments) => fuzz_api::run(&arguments),

@@ -77,16 +77,22 @@ pub(crate) fn need_part(program: &str, arguments: &[&str], package: &str) -> Res
 
 /// The server programs of PostgreSQL, which Debian keeps off the path, a folder a version; the tests start one themselves.
 pub(crate) fn need_postgres() -> Result<()> {
-    let is_there = || {
+    postgres_folder().map(drop)
+}
+
+/// Where those of the newest version that is installed are.
+pub(crate) fn postgres_folder() -> Result<PathBuf> {
+    let newest = || {
         let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-        versions.map(|version| version.path().join("bin/initdb")).any(|program| program.is_file())
+        let number = |folder: &PathBuf| folder.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+        let newest = versions.map(|entry| entry.path()).filter(|folder| folder.join("bin/initdb").is_file());
+        newest.max_by_key(number).map(|folder| folder.join("bin"))
     };
-    if is_there() {
-        return Ok(());
+    if let Some(folder) = newest() {
+        return Ok(folder);
     }
     let install = install("PostgreSQL's server", "postgresql")?;
-    ensure!(is_there(), install_failed("postgresql", &install));
-    Ok(())
+    newest().with_context(|| install_failed("postgresql", &install))
 }
 
 /// Installs Debian's `package`, where that is possible.
