@@ -15,6 +15,7 @@ mod compat;
 mod contradiction;
 mod crash;
 mod disk_full;
+mod failover;
 mod fuzz_api;
 mod http;
 mod money;
@@ -54,6 +55,8 @@ enum Chore {
     DiskFull(disk_full::Arguments),
     /// Runs three nodes on PostgreSQL with two standbys, behind haproxy, until Ctrl-C
     Cluster(cluster::Arguments),
+    /// Hurts that cluster under load, again and again, and holds what it kept and answered against a list of its own
+    Failover(failover::Arguments),
     /// Holds the systemd units against systemd, and a server against its unit
     Packaging(packaging::Arguments),
     /// Runs what README.md and docs/ tell their reader to run, and compares what they show
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Chore::SyncProof(arguments) => sync_proof::run(&arguments),
         Chore::DiskFull(arguments) => disk_full::run(&arguments),
         Chore::Cluster(arguments) => cluster::run(&arguments),
+        Chore::Failover(arguments) => failover::run(&arguments),
         Chore::Packaging(arguments) => packaging::run(&arguments),
         Chore::Readme(arguments) => readme::run(&arguments),
         Chore::FuzzApi(arguments) => fuzz_api::run(&arguments),
