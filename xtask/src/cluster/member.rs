@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use super::etcd::{Etcd, Interface};
 use super::guard::{Guard, Process, plain_user};
 use super::relay::Relay;
 use super::wait;
@@ -53,7 +54,7 @@ pub(crate) struct Shown {
 
 impl Member {
     /// Starts it: the first of a cluster makes the database, the others copy it.
-    pub(crate) fn start(guard: &Guard, name: &str, etcd: SocketAddr) -> Result<Member> {
+    pub(crate) fn start(guard: &Guard, name: &str, etcd: &Etcd) -> Result<Member> {
         let folder = guard.plain_folder(name)?;
         let (address, api) = (free_address()?, free_address()?);
         let mut member = Member {
@@ -61,13 +62,13 @@ impl Member {
             address,
             api,
             for_standbys: Relay::to(address)?,
-            to_etcd: Relay::to(etcd)?,
+            to_etcd: Relay::to(etcd.address)?,
             data: folder.join("data"),
             settings: guard.folder().join(format!("{name}.yml")),
             patroni: None,
         };
         // YAML is a superset of JSON.
-        fs::write(&member.settings, member.settings(&folder)?.to_string())?;
+        fs::write(&member.settings, member.settings(&folder, etcd.interface)?.to_string())?;
         member.start_again(guard)?;
         Ok(member)
     }
@@ -158,7 +159,7 @@ impl Member {
         self.patroni.as_ref().map_or(Ok(()), |patroni| patroni.signal(signal))
     }
 
-    fn settings(&self, folder: &Path) -> Result<Value> {
+    fn settings(&self, folder: &Path, interface: Interface) -> Result<Value> {
         let user = |name: &str| json!({ "username": name, "password": name });
         Ok(json!({
             "scope": "sodu",
@@ -166,7 +167,7 @@ impl Member {
             "name": self.name,
             "restapi": { "listen": self.api.to_string(), "connect_address": self.api.to_string() },
             // As a proxy: otherwise etcd itself would say where it is, and patroni would go there past the relay.
-            "etcd3": { "proxy": format!("http://{}", self.to_etcd.address()) },
+            interface.section(): { "proxy": format!("http://{}", self.to_etcd.address()) },
             "bootstrap": {
                 "dcs": {
                     "ttl": TTL_S,

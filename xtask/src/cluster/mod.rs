@@ -78,7 +78,7 @@ impl Cluster {
         println!("starting etcd, and PostgreSQL three times under patroni, in {}", guard.folder().display());
         let etcd = Etcd::start(&guard)?;
         let names = ["pg1", "pg2", "pg3"];
-        let members = names.iter().map(|name| Member::start(&guard, name, etcd.address));
+        let members = names.iter().map(|name| Member::start(&guard, name, &etcd));
         let members = members.collect::<Result<Vec<_>>>()?;
         let began = Instant::now();
         wait("a primary with two synchronous standbys", DATABASE_MAX, || Ok(is_whole(&members)))
