@@ -87,7 +87,10 @@ impl Pool {
                     }
                 }
                 Ok(result) => return result,
-                Err(_) => break,
+                Err(_) => {
+                    why = Error::Unreachable("the database did not answer in time".into());
+                    break;
+                }
             }
         }
         Err(why)
