@@ -37,7 +37,7 @@ pub(crate) fn run() -> Result<()> {
     step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
     step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;
     step("packaging", || packaging::run(&packaging::Arguments::default()))?;
-    step("cluster", || cluster::run(&cluster::Arguments { check: true }))?;
+    step("cluster", || cluster::check(&server::build()?))?;
     step("fuzz-api", || fuzz_api::run(&FUZZ))?;
     step("tests", || {
         // Some tests tamper with a ledger in the shell that everybody has for it, and some sit at a terminal.

@@ -54,7 +54,7 @@ enum Chore {
     /// Fills the disk under the server, and makes room again
     DiskFull(disk_full::Arguments),
     /// Runs three nodes on PostgreSQL with two standbys, behind haproxy, until Ctrl-C
-    Cluster(cluster::Arguments),
+    Cluster,
     /// Hurts that cluster under load, again and again, and holds what it kept and answered against a list of its own
     Failover(failover::Arguments),
     /// Holds the systemd units against systemd, and a server against its unit
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         Chore::Crash(arguments) => crash::run(&arguments),
         Chore::SyncProof(arguments) => sync_proof::run(&arguments),
         Chore::DiskFull(arguments) => disk_full::run(&arguments),
-        Chore::Cluster(arguments) => cluster::run(&arguments),
+        Chore::Cluster => cluster::run(),
         Chore::Failover(arguments) => failover::run(&arguments),
         Chore::Packaging(arguments) => packaging::run(&arguments),
         Chore::Readme(arguments) => readme::run(&arguments),

@@ -11,7 +11,7 @@ pub(crate) mod member;
 pub(crate) mod node;
 mod relay;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -30,13 +30,6 @@ const POLL: Duration = Duration::from_millis(50);
 /// From nothing to a database on three servers; the copies alone take some seconds.
 const DATABASE_MAX: Duration = Duration::from_secs(90);
 
-#[derive(clap::Args)]
-pub(crate) struct Arguments {
-    /// Starts it, looks that all is right, and stops it
-    #[arg(long)]
-    pub(crate) check: bool,
-}
-
 /// All that runs. Dropping it ends it.
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
@@ -48,21 +41,29 @@ pub(crate) struct Cluster {
     pub(crate) guard: Guard,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let began = Instant::now();
-    let cluster = Cluster::start(&build()?, "")?;
-    let pair = address::check(&cluster)?;
-    println!("a key for 127.0.0.1 alone is answered to it through haproxy, and refused to 127.0.0.9 (code 140)");
-    println!("all of it runs after {:.0} s\n", began.elapsed().as_secs_f64());
-    if arguments.check {
-        return Ok(());
-    }
+/// Starts it, and keeps it until somebody ends it.
+pub(crate) fn run() -> Result<()> {
+    let (cluster, pair) = checked(&build()?)?;
     cluster.print(&pair)?;
     await_interrupt()?;
     println!("stopping");
     drop(cluster);
     println!("stopped; the folder is gone");
     Ok(())
+}
+
+/// Starts it, looks that the caller's address arrives through haproxy, and stops it.
+pub(crate) fn check(binary: &Path) -> Result<()> {
+    checked(binary).map(drop)
+}
+
+fn checked(binary: &Path) -> Result<(Cluster, address::Pair)> {
+    let began = Instant::now();
+    let cluster = Cluster::start(binary, "")?;
+    let pair = address::check(&cluster)?;
+    println!("a key for 127.0.0.1 alone is answered to it through haproxy, and refused to 127.0.0.9 (code 140)");
+    println!("all of it runs after {:.0} s\n", began.elapsed().as_secs_f64());
+    Ok((cluster, pair))
 }
 
 /// Builds `sodu` as tests have it: what is looked at here is not its speed.
@@ -73,7 +74,7 @@ pub(crate) fn build() -> Result<PathBuf> {
 
 impl Cluster {
     /// Starts everything. `parameters` go into the database URL of the nodes.
-    pub(crate) fn start(binary: &std::path::Path, parameters: &str) -> Result<Cluster> {
+    pub(crate) fn start(binary: &Path, parameters: &str) -> Result<Cluster> {
         let guard = Guard::new()?;
         println!("starting etcd, and PostgreSQL three times under patroni, in {}", guard.folder().display());
         let etcd = Etcd::start(&guard)?;
