@@ -14,9 +14,9 @@ use crate::server::free_address;
 
 /// By which of etcd's interfaces patroni speaks to it.
 ///
-/// Before 3.0.3, over the newer one, a primary that was paused past its lease writes its name over that of the one which took
+/// Before 3.1, over the newer one, a primary that was paused past its lease may write its name over that of the one which took
 /// over meanwhile, without a look: that one is made to follow it again, and what it had acknowledged is gone
-/// (patroni/patroni#2689). Over the older one it compares first. `cargo xtask failover` found that in Debian 12.
+/// (patroni/patroni#2689). Over the older one it compares first. `cargo xtask failover` found that with Debian 12's 3.0.2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Interface {
     V2,
@@ -29,7 +29,7 @@ impl Interface {
         let number = patroni.split_whitespace().last().unwrap_or_default();
         let mut parts = number.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = [(); 3].map(|()| parts.next().unwrap_or(0));
-        if version < [3, 0, 3] { Interface::V2 } else { Interface::V3 }
+        if version < [3, 1, 0] { Interface::V2 } else { Interface::V3 }
     }
 
     /// Its section of patroni's settings.
@@ -88,8 +88,8 @@ mod tests {
         for (version, interface) in [
             ("patroni 2.1.7", Interface::V2),
             ("patroni 3.0.2", Interface::V2),
-            ("patroni 3.0.3", Interface::V3),
-            ("patroni 3.1", Interface::V3),
+            ("patroni 3.1.0", Interface::V3),
+            ("patroni 3.2", Interface::V3),
             ("patroni 4.0.4", Interface::V3),
             ("unknown version", Interface::V2),
         ] {
