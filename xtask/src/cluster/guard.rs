@@ -25,19 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SCRIPT: &str = r#"folder=$1
 cat >/dev/null
 for file in "$folder"/pids/*; do [ -f "$file" ] && kill -KILL "$(cat "$file")" 2>/dev/null; done
-servers=
-for file in "$folder"/*/data/postmaster.pid; do
-    [ -f "$file" ] || continue
-    pid=$(head -n 1 "$file")
-    grep -qzxF "$(dirname "$file")" "/proc/$pid/cmdline" || continue
-    servers="$servers $pid"
-    kill -CONT "$pid"
-    kill -QUIT "$pid"
-done
-for pid in $servers; do
+runs() { grep -qzxF "$1" "/proc/$(head -n 1 "$1/postmaster.pid")/cmdline" 2>/dev/null; }
+signal() { runs "$1" && kill "-$2" "$(head -n 1 "$1/postmaster.pid")"; }
+for data in "$folder"/*/data; do signal "$data" CONT; signal "$data" QUIT; done
+for data in "$folder"/*/data; do
     tries=100
-    while kill -0 "$pid" 2>/dev/null && [ $tries -gt 0 ]; do tries=$((tries - 1)); sleep 0.1; done
-    kill -KILL "$pid" 2>/dev/null
+    while runs "$data" && [ $tries -gt 0 ]; do tries=$((tries - 1)); sleep 0.1; done
+    signal "$data" KILL
 done
 rm -rf "$folder"
 "#;
