@@ -12,8 +12,9 @@ const HOUR_US: i64 = 3_600_000_000;
 /// The hours that a day touches: the one that goes on, the 23 before it, and the one in which it began.
 const HOURS: usize = 25;
 
-/// What was used, hour by hour, up to one entry; see the file's head.
+/// What was used, hour by hour, up to one entry; see the file's head. What every entry changes stands first, close together.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[repr(C)]
 pub struct Usage {
     /// It includes the entries after this one,
     pub after: u64,
@@ -21,10 +22,10 @@ pub struct Usage {
     pub number: u64,
     /// From this instant on nothing is missing.
     pub since: Time,
-    /// The last money that came in by top-up or transfer, if it is known.
-    pub last_topup: Option<Minor>,
     /// Hours since 1970 of the newest hour.
     hour: i64,
+    /// The last money that came in by top-up or transfer, if it is known.
+    pub last_topup: Option<Minor>,
     /// In minor units, by the hour's remainder by [`HOURS`]; below zero where more was refunded than used.
     used: [i64; HOURS],
 }
@@ -54,8 +55,9 @@ impl Usage {
 
     /// What was used by hour, newest first, in minor units: each with its hour since 1970. For whoever stores it.
     pub fn hours(&self) -> impl Iterator<Item = (i64, i64)> {
-        let hours = (0_i64..).map(|age| self.hour.saturating_sub(age)).take(HOURS);
-        hours.map(|hour| (hour, self.used.get(place(hour)).copied().unwrap_or(0)))
+        let (newest, oldest) = self.used.split_at(place(self.hour).saturating_add(1).min(HOURS));
+        let hours = (0_i64..).map(|age| self.hour.saturating_sub(age));
+        hours.zip(newest.iter().rev().chain(oldest.iter().rev()).copied())
     }
 
     /// The same with the hours that were stored, up to `newest`: those of [`Usage::hours`], without those that are zero if one

@@ -50,7 +50,7 @@ impl Sqlite {
             // The writer waits for no more than these.
             let some: Vec<(u32, Usage)> = {
                 let watches = self.shared().watches();
-                watches.some(from, AT_ONCE).iter().map(|(slot, watch)| (*slot, watch.usage.clone())).collect()
+                watches.some(from, AT_ONCE).iter().map(|one| (one.slot, one.watch.usage.clone())).collect()
             };
             if some.is_empty() {
                 break;

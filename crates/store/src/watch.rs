@@ -13,6 +13,7 @@ use crate::load;
 
 /// One watched account.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Watch {
     /// Down to which figure spending reaches no level; none where that is not known, or one is reached.
     pub(crate) calm_down_to: Option<Minor>,
@@ -90,24 +91,31 @@ pub(crate) struct Series {
     pub(crate) count: u64,
 }
 
+/// A watched account in its place. What each charge looks at lies on one line of the cache, before the hours.
+#[repr(C, align(64))]
+pub(crate) struct Placed {
+    pub(crate) slot: u32,
+    pub(crate) watch: Watch,
+}
+
 /// Every watched account, as of the last published commit.
 #[derive(Default)]
 pub(crate) struct Watches {
     /// By slot, the place in `all`: a look costs one miss of the cache where a hash map's costs two, and there are several
     /// in each commit.
     places: Vec<Option<NonZeroU32>>,
-    all: Vec<(u32, Watch)>,
+    all: Vec<Placed>,
     /// By when it is due.
     reminders: BTreeSet<(Time, u32)>,
 }
 
 impl Watches {
     pub(crate) fn get(&self, slot: u32) -> Option<&Watch> {
-        self.place(slot).map(|place| &self.all[load::index(place)].1)
+        self.place(slot).map(|place| &self.all[load::index(place)].watch)
     }
 
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Watch> {
-        self.place(slot).map(|place| &mut self.all[load::index(place)].1)
+        self.place(slot).map(|place| &mut self.all[load::index(place)].watch)
     }
 
     fn place(&self, slot: u32) -> Option<u32> {
@@ -127,7 +135,7 @@ impl Watches {
     /// A watched account, as a commit begins with it.
     pub(crate) fn calm(&self, slot: u32) -> Option<Calm> {
         let place = self.place(slot)?;
-        Some(Calm { place, down_to: self.all[load::index(place)].1.calm_down_to, spent: None })
+        Some(Calm { place, down_to: self.all[load::index(place)].watch.calm_down_to, spent: None })
     }
 
     /// The same whole, with what the commit has spent so far.
@@ -141,7 +149,7 @@ impl Watches {
     pub(crate) fn spend(&mut self, slot: u32, calm: &Calm) {
         // Another watch may have been taken out since, and the last one put where it was.
         let watch = match self.all.get_mut(load::index(calm.place)) {
-            Some((found, watch)) if *found == slot => Some(watch),
+            Some(found) if found.slot == slot => Some(&mut found.watch),
             Some(_) | None => self.get_mut(slot),
         };
         if let Some(watch) = watch {
@@ -153,23 +161,23 @@ impl Watches {
     pub(crate) fn set(&mut self, slot: u32, watch: Option<Watch>) {
         let place = self.place(slot).map(load::index);
         let remind_at = |watch: &Watch| watch.ruled.as_ref().and_then(|ruled| ruled.remind_at);
-        let before = place.and_then(|place| remind_at(&self.all[place].1));
+        let before = place.and_then(|place| remind_at(&self.all[place].watch));
         let after = watch.as_ref().and_then(remind_at);
         if before != after {
             before.map(|at| self.reminders.remove(&(at, slot)));
             after.map(|at| self.reminders.insert((at, slot)));
         }
         match (watch, place) {
-            (Some(watch), Some(place)) => self.all[place].1 = watch,
+            (Some(watch), Some(place)) => self.all[place].watch = watch,
             (Some(watch), None) => {
                 self.set_place(slot, Some(self.all.len()));
-                self.all.push((slot, watch));
+                self.all.push(Placed { slot, watch });
             }
             (None, Some(place)) => {
                 self.set_place(slot, None);
                 self.all.swap_remove(place);
-                if let Some(&(moved, _)) = self.all.get(place) {
-                    self.set_place(moved, Some(place));
+                if let Some(moved) = self.all.get(place) {
+                    self.set_place(moved.slot, Some(place));
                 }
             }
             (None, None) => (),
@@ -183,7 +191,7 @@ impl Watches {
 
     /// Some of the watched accounts, from the place `from` on: for whoever looks at all of them, and must not keep the writer
     /// waiting for that.
-    pub(crate) fn some(&self, from: usize, len_max: usize) -> &[(u32, Watch)] {
+    pub(crate) fn some(&self, from: usize, len_max: usize) -> &[Placed] {
         let some = self.all.get(from..).unwrap_or_default();
         &some[..some.len().min(len_max)]
     }
@@ -207,7 +215,8 @@ const FORMAT: u8 = 1;
 
 /// What an account used, as its row keeps it: short, as it is written with every generation.
 pub(crate) fn encode(usage: &Usage) -> Vec<u8> {
-    let mut bytes = vec![FORMAT];
+    let mut bytes = Vec::with_capacity(64);
+    bytes.push(FORMAT);
     put(&mut bytes, i64::try_from(usage.after).unwrap_or(i64::MAX));
     put(&mut bytes, i64::try_from(usage.number).unwrap_or(i64::MAX));
     put(&mut bytes, usage.since.micros());
