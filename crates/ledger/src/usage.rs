@@ -12,9 +12,8 @@ const HOUR_US: i64 = 3_600_000_000;
 /// The hours that a day touches: the one that goes on, the 23 before it, and the one in which it began.
 const HOURS: usize = 25;
 
-/// What was used, hour by hour, up to one entry; see the file's head. What every entry changes stands first, close together.
+/// What was used, hour by hour, up to one entry; see the file's head.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[repr(C)]
 pub struct Usage {
     /// It includes the entries after this one,
     pub after: u64,

@@ -102,7 +102,7 @@ impl<'a> Source<'a> {
 impl Source<'_> {
     /// What a watched account used, as its row keeps it.
     fn watch(&self, slot: u32) -> Option<Vec<u8>> {
-        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         watches.get(slot).map(|watch| watch::encode(&watch.usage))
     }
 }

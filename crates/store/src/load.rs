@@ -239,7 +239,7 @@ fn replay(
         loaded.last_row = stored.row;
         loaded.last_time = loaded.last_time.max(entry.recorded_at);
         // The row of an account whose watch began later than it was written last includes more in this than in its figures.
-        if let Some(watch) = watches.get_mut(slot).filter(|watch| watch.usage.number < entry.number) {
+        if let Some(watch) = watches.get(slot).filter(|watch| watch.usage.number < entry.number) {
             watch.usage.add(entry);
         }
         let mut account = draft(accounts, heads, slot);

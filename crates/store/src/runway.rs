@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ledger::{AccountId, Runway, Usage};
+use ledger::{AccountId, Runway};
 
 use crate::measure::{self, ANSWER_BACK_MAX, WATCH_BACK_MAX};
 use crate::statement::Last;
@@ -48,10 +48,7 @@ impl Sqlite {
         let mut first: BTreeSet<(i64, u32)> = BTreeSet::new();
         for from in (0..).step_by(AT_ONCE) {
             // The writer waits for no more than these.
-            let some: Vec<(u32, Usage)> = {
-                let watches = self.shared().watches();
-                watches.some(from, AT_ONCE).iter().map(|one| (one.slot, one.watch.usage.clone())).collect()
-            };
+            let some = self.shared().watches().usages(from, AT_ONCE);
             if some.is_empty() {
                 break;
             }

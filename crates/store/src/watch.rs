@@ -13,7 +13,6 @@ use crate::load;
 
 /// One watched account.
 #[derive(Clone, Debug)]
-#[repr(C)]
 pub(crate) struct Watch {
     /// Down to which figure spending reaches no level; none where that is not known, or one is reached.
     pub(crate) calm_down_to: Option<Minor>,
@@ -91,31 +90,41 @@ pub(crate) struct Series {
     pub(crate) count: u64,
 }
 
-/// A watched account in its place. What each charge looks at lies on one line of the cache, before the hours.
-#[repr(C, align(64))]
-pub(crate) struct Placed {
-    pub(crate) slot: u32,
-    pub(crate) watch: Watch,
+/// What each charge of a watched account looks at and changes. These lie close together, so that of a hundred thousand watched
+/// accounts they are in the processor's cache, which their hours never are.
+#[derive(Debug)]
+struct Near {
+    slot: u32,
+    /// See [`Watch::calm_down_to`].
+    down_to: Option<Minor>,
+    /// Spent since somebody looked at the watch itself, all within one hour.
+    spent: Option<Spent>,
 }
 
 /// Every watched account, as of the last published commit.
 #[derive(Default)]
 pub(crate) struct Watches {
-    /// By slot, the place in `all`: a look costs one miss of the cache where a hash map's costs two, and there are several
-    /// in each commit.
+    /// By slot, the place in the lists below: a look costs one miss of the cache where a hash map's costs two.
     places: Vec<Option<NonZeroU32>>,
-    all: Vec<Placed>,
+    near: Vec<Near>,
+    /// Without what is spent [near](Near::spent).
+    all: Vec<Watch>,
     /// By when it is due.
     reminders: BTreeSet<(Time, u32)>,
 }
 
 impl Watches {
-    pub(crate) fn get(&self, slot: u32) -> Option<&Watch> {
-        self.place(slot).map(|place| &self.all[load::index(place)].watch)
+    pub(crate) fn get(&mut self, slot: u32) -> Option<&mut Watch> {
+        self.place(slot).map(|place| self.at(load::index(place)))
     }
 
-    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Watch> {
-        self.place(slot).map(|place| &mut self.all[load::index(place)].watch)
+    /// A watch with all that was spent.
+    fn at(&mut self, place: usize) -> &mut Watch {
+        let watch = &mut self.all[place];
+        if let Some(spent) = self.near[place].spent.take() {
+            watch.spend(spent);
+        }
+        watch
     }
 
     fn place(&self, slot: u32) -> Option<u32> {
@@ -135,25 +144,31 @@ impl Watches {
     /// A watched account, as a commit begins with it.
     pub(crate) fn calm(&self, slot: u32) -> Option<Calm> {
         let place = self.place(slot)?;
-        Some(Calm { place, down_to: self.all[load::index(place)].watch.calm_down_to, spent: None })
+        Some(Calm { place, down_to: self.near[load::index(place)].down_to, spent: None })
     }
 
     /// The same whole, with what the commit has spent so far.
-    pub(crate) fn whole(&self, slot: u32, calm: &Calm) -> Option<Box<Watch>> {
+    pub(crate) fn whole(&mut self, slot: u32, calm: &Calm) -> Option<Box<Watch>> {
         let mut watch = Box::new(self.get(slot)?.clone());
-        watch.spend(calm);
+        calm.spent.into_iter().for_each(|spent| watch.spend(spent));
         Some(watch)
     }
 
     /// Takes in what a commit has spent.
     pub(crate) fn spend(&mut self, slot: u32, calm: &Calm) {
         // Another watch may have been taken out since, and the last one put where it was.
-        let watch = match self.all.get_mut(load::index(calm.place)) {
-            Some(found) if found.slot == slot => Some(&mut found.watch),
-            Some(_) | None => self.get_mut(slot),
-        };
-        if let Some(watch) = watch {
-            watch.spend(calm);
+        let is_there = self.near.get(load::index(calm.place)).is_some_and(|near| near.slot == slot);
+        let place = if is_there { Some(calm.place) } else { self.place(slot) };
+        let (Some(place), Some(spent)) = (place.map(load::index), calm.spent) else { return };
+        match &mut self.near[place].spent {
+            Some(before) if Usage::is_one_hour(before.at, spent.at) => {
+                *before = Spent { used: before.used.saturating_add(spent.used), ..spent };
+            }
+            before => {
+                if let Some(before) = before.replace(spent) {
+                    self.all[place].spend(before);
+                }
+            }
         }
     }
 
@@ -161,22 +176,27 @@ impl Watches {
     pub(crate) fn set(&mut self, slot: u32, watch: Option<Watch>) {
         let place = self.place(slot).map(load::index);
         let remind_at = |watch: &Watch| watch.ruled.as_ref().and_then(|ruled| ruled.remind_at);
-        let before = place.and_then(|place| remind_at(&self.all[place].watch));
+        let before = place.and_then(|place| remind_at(&self.all[place]));
         let after = watch.as_ref().and_then(remind_at);
         if before != after {
             before.map(|at| self.reminders.remove(&(at, slot)));
             after.map(|at| self.reminders.insert((at, slot)));
         }
         match (watch, place) {
-            (Some(watch), Some(place)) => self.all[place].watch = watch,
+            (Some(watch), Some(place)) => {
+                self.near[place] = Near { slot, down_to: watch.calm_down_to, spent: None };
+                self.all[place] = watch;
+            }
             (Some(watch), None) => {
                 self.set_place(slot, Some(self.all.len()));
-                self.all.push(Placed { slot, watch });
+                self.near.push(Near { slot, down_to: watch.calm_down_to, spent: None });
+                self.all.push(watch);
             }
             (None, Some(place)) => {
                 self.set_place(slot, None);
+                self.near.swap_remove(place);
                 self.all.swap_remove(place);
-                if let Some(moved) = self.all.get(place) {
+                if let Some(moved) = self.near.get(place) {
                     self.set_place(moved.slot, Some(place));
                 }
             }
@@ -189,11 +209,11 @@ impl Watches {
         self.reminders.range(..=(now, u32::MAX)).take(len_max).map(|&(_, slot)| slot).collect()
     }
 
-    /// Some of the watched accounts, from the place `from` on: for whoever looks at all of them, and must not keep the writer
-    /// waiting for that.
-    pub(crate) fn some(&self, from: usize, len_max: usize) -> &[Placed] {
-        let some = self.all.get(from..).unwrap_or_default();
-        &some[..some.len().min(len_max)]
+    /// What some of the watched accounts used, from the place `from` on: for whoever looks at all of them, and must not keep
+    /// the writer waiting for that.
+    pub(crate) fn usages(&mut self, from: usize, len_max: usize) -> Vec<(u32, Usage)> {
+        let places = from..self.all.len().min(from.saturating_add(len_max));
+        places.map(|place| (self.near[place].slot, self.at(place).usage.clone())).collect()
     }
 }
 
@@ -203,10 +223,8 @@ impl Watch {
         Watch { calm_down_to: None, ruled, usage }
     }
 
-    fn spend(&mut self, calm: &Calm) {
-        if let Some(Spent { number, at, used }) = calm.spent {
-            self.usage.add_use(number, at, used);
-        }
+    fn spend(&mut self, Spent { number, at, used }: Spent) {
+        self.usage.add_use(number, at, used);
     }
 }
 
@@ -332,7 +350,10 @@ mod tests {
         }
         assert_eq!(watches.due(Time::from_micros(1), 4), [10, 20, 40, 50]);
         assert_eq!(watches.due(Time::from_micros(-1), 4), [0; 0]);
-        assert_eq!(watches.some(0, 1_000).len(), 66);
-        assert_eq!((watches.some(60, 1_000).len(), watches.some(66, 9).len(), watches.some(0, 2).len()), (6, 0, 2));
+        assert_eq!(watches.usages(0, 1_000).len(), 66);
+        assert_eq!(
+            (watches.usages(60, 1_000).len(), watches.usages(66, 9).len(), watches.usages(0, 2).len()),
+            (6, 0, 2)
+        );
     }
 }
