@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use ledger::{AccountId, Currency, Movement, Named, Refusal, Time};
 use rusqlite::Connection;
@@ -47,8 +48,15 @@ impl World {
         url
     }
 
+    /// Opens it once nobody has it any more: PostgreSQL notices a moment later that a move was cut off.
     pub(crate) fn open(&self, url: &DatabaseUrl) -> Result<Store, OpenError> {
-        Store::open(options(url.clone(), &self.time))
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            match Store::open(options(url.clone(), &self.time)) {
+                Err(OpenError::Owned { .. }) if Instant::now() < until => std::thread::yield_now(),
+                opened => return opened,
+            }
+        }
     }
 
     pub(crate) fn pass(&self, seconds: i64) {
