@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
 use super::wrk::Seen;
 use crate::http::Address;
@@ -66,19 +66,6 @@ impl Singles {
             .arg(&self.url)
             .arg("--");
         command.args([what, &self.token, &accounts.to_string(), &load.to_string()]);
-        let output = programs::output(&mut command)?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let line = text.lines().find(|line| line.starts_with('{'));
-        let line = line.with_context(|| format!("wrk failed: {text}{}", String::from_utf8_lossy(&output.stderr)))?;
-        let seen: serde_json::Value = serde_json::from_str(line)?;
-        let figure = |name: &str| seen[name].as_f64().with_context(|| format!("wrk did not say its {name}: {line}"));
-        ensure!(figure("wrong")? == 0.0 && figure("errors")? == 0.0, "not every answer was the right one: {line}");
-        let requests = figure("requests")?;
-        Ok(Seen {
-            requests,
-            per_second: requests / figure("duration_us")? * 1e6,
-            p50_us: figure("p50_us")?,
-            p99_us: figure("p99_us")?,
-        })
+        Seen::by(&mut command, &["wrong", "errors"])
     }
 }

@@ -41,13 +41,22 @@ impl Wrk {
         let Address::Tcp(address) = address else { anyhow::bail!("wrk speaks TCP only") };
         let mut command = Command::new(&self.program);
         command.args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{seconds}s"), "-s"]).arg(&self.script);
-        let output = programs::output(command.arg(format!("http://{address}")).arg("--").arg(&self.bodies))?;
+        Seen::by(command.arg(format!("http://{address}")).arg("--").arg(&self.bodies), &["errors"])
+    }
+}
+
+impl Seen {
+    /// Runs wrk with a script of ours, which ends in one line of JSON; each of the figures `none` must be zero there.
+    pub(crate) fn by(wrk: &mut Command, none: &[&str]) -> Result<Seen> {
+        let output = programs::output(wrk)?;
         let text = String::from_utf8_lossy(&output.stdout);
         let line = text.lines().find(|line| line.starts_with('{'));
         let line = line.with_context(|| format!("wrk failed: {text}{}", String::from_utf8_lossy(&output.stderr)))?;
         let seen: Value = serde_json::from_str(line)?;
         let figure = |name: &str| seen[name].as_f64().with_context(|| format!("wrk did not say its {name}: {line}"));
-        ensure!(figure("errors")? == 0.0, "wrk saw errors: {line}");
+        for name in none {
+            ensure!(figure(name)? == 0.0, "not every answer was the right one: {line}");
+        }
         let requests = figure("requests")?;
         Ok(Seen {
             requests,
