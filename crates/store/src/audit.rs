@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
-use ledger::{Actor, Command, Entry, Kind, Reason, Reference, Time};
+use ledger::{Actor, Entry, Kind, Reason, Reference, Time};
 use rusqlite::{Connection, Row, params};
 use serde_json::{Map, Value, json};
 
 use crate::batch::Batch;
+use crate::perform::Asked;
 use crate::rows::damage;
 use crate::{AccountNow, ChangeError, Fault, NewAccount, Outcome, Page, Refused, Sqlite};
 
@@ -98,15 +99,15 @@ pub(crate) fn write(
 /// Has the rules decide a command, and notes what it did where that is no ordinary movement.
 pub(crate) fn perform(
     batch: &mut Batch<'_>,
-    command: &Command,
+    asked: &Asked,
     request_id: Option<&RequestId>,
 ) -> rusqlite::Result<Result<Outcome, Refused>> {
-    let by_hand = matches!(command.movement.kind(), Kind::Limit | Kind::Status | Kind::Adjust);
-    let slot = if by_hand { batch.slot_of(command.account) } else { None };
+    let by_hand = matches!(asked.command.movement.kind(), Kind::Limit | Kind::Status | Kind::Adjust);
+    let slot = if by_hand { batch.slot_of(asked.command.account) } else { None };
     let before = slot.map(|slot| batch.account_now(slot));
-    let decided = batch.perform(command)?;
+    let decided = batch.perform(asked)?;
     if let (Some(before), Ok(Outcome { entry, replayed: false })) = (before, &decided) {
-        let origin = Origin { by: command.by.clone(), request_id: request_id.cloned() };
+        let origin = Origin { by: asked.command.by.clone(), request_id: request_id.cloned() };
         let (action, detail) = by_hand_done(entry, &before);
         write(batch, &origin, action, &of_entry(entry), &detail)?;
     }

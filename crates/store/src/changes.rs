@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::audit::Origin;
 use crate::batch::Batch;
+use crate::perform::Asked;
 use crate::{
     AccountChange, AlertSettings, ChangeError, Credential, CredentialChange, Fault, Imported, ImportedAccount,
     KeyOutcome, Measured, NewAccount, NewCredential, NewOperator, Operator, OperatorName, Outcome, Refused, Sqlite,
@@ -22,10 +23,15 @@ impl Sqlite {
         if len == 0 {
             return Ok(Vec::new());
         }
+        let accounts = self.accounts();
+        let asked: Vec<_> = commands.into_iter().map(|command| Asked::new(command, accounts)).collect();
         let perform = move |batch: &mut Batch<'_>| {
-            commands.iter().map(|command| audit::perform(batch, command, request_id.as_ref())).collect()
+            let outcomes = asked.iter().map(|asked| audit::perform(batch, asked, request_id.as_ref()));
+            let outcomes: Vec<_> = outcomes.collect::<rusqlite::Result<_>>()?;
+            // Whoever brought them clears them away, too.
+            Ok((outcomes, asked))
         };
-        self.send(len, perform).await
+        self.send(len, perform).await.map(|(outcomes, _)| outcomes)
     }
 
     /// What a key of an account has done, if it has done anything. Answered by the writer, which alone knows every key; it

@@ -8,6 +8,7 @@ use ledger::{AccountId, Amount, Command, Minor, Movement, Reason, Reference, Tim
 
 use crate::audit::{self, Origin};
 use crate::batch::Batch;
+use crate::perform::Asked;
 use crate::{ChangeError, NewAccount, NewCredential, settings};
 
 /// An account as it comes from elsewhere.
@@ -90,7 +91,8 @@ pub(crate) fn import(batch: &mut Batch<'_>, origin: &Origin, row: &ImportedAccou
             metadata: ledger::Metadata::default(),
             by: origin.by.clone(),
         };
-        if let Err(refused) = audit::perform(batch, &command, origin.request_id.as_ref())? {
+        let asked = Asked::new(command, &batch.shared.accounts);
+        if let Err(refused) = audit::perform(batch, &asked, origin.request_id.as_ref())? {
             return Ok(Err(ChangeError::Refused(refused.refusal)));
         }
     }

@@ -8,9 +8,27 @@ use ledger::{Hold, canonical, decide};
 use crate::batch::Batch;
 use crate::digest::{self, Scope};
 use crate::holds::OpenHold;
+use crate::memory::Accounts;
 use crate::rows::{self, Settles, Stored, StoredRefusal, damage};
 use crate::statement::{self, Last};
 use crate::{KeyOutcome, Outcome, Refused};
+
+/// A command, with what whoever brings it can find out while the writer is at something else.
+pub(crate) struct Asked {
+    pub(crate) command: Command,
+    /// Its account's slot, which stays the same; `None` where there was no such account yet.
+    pub(crate) slot: Option<u32>,
+    /// Its key's.
+    fingerprint: Option<u128>,
+}
+
+impl Asked {
+    pub(crate) fn new(command: Command, accounts: &Accounts) -> Asked {
+        let slot = accounts.slot_of(command.account);
+        let fingerprint = command.key.as_ref().map(|key| digest::fingerprint(Scope::Account(command.account), key));
+        Asked { command, slot, fingerprint }
+    }
+}
 
 /// What a key did before.
 pub(crate) enum Found {
@@ -26,8 +44,9 @@ struct NamedEntry {
 
 impl Batch<'_> {
     /// Decides a command on an existing account and writes what comes of it.
-    pub(crate) fn perform(&mut self, command: &Command) -> rusqlite::Result<Result<Outcome, Refused>> {
-        let Some(slot) = self.slot_of(command.account) else {
+    pub(crate) fn perform(&mut self, asked: &Asked) -> rusqlite::Result<Result<Outcome, Refused>> {
+        let &Asked { ref command, slot, fingerprint } = asked;
+        let Some(slot) = slot.or_else(|| self.slot_of(command.account)) else {
             let refusal = Refusal::UnknownAccount;
             return Ok(Err(Refused { refusal, replayed_from: None, account: None }));
         };
@@ -35,7 +54,6 @@ impl Batch<'_> {
         for slot in [Some(slot), to].into_iter().flatten() {
             self.expire_due(slot, usize::MAX)?;
         }
-        let fingerprint = command.key.as_ref().map(|key| digest::fingerprint(Scope::Account(command.account), key));
         let found = self.find(fingerprint)?;
         let named = match command.movement.named() {
             Some(named) => self.named(slot, command.account, named)?,

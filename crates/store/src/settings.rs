@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::audit::{self, Origin};
 use crate::batch::{Batch, NewSlot};
 use crate::credentials::{Credentials, Limits};
+use crate::perform::Asked;
 use crate::rows::damage;
 use crate::{
     AccountChange, AccountNow, AlertEvent, ChangeError, Credential, CredentialChange, Fault, Measured, NewCredential,
@@ -79,7 +80,8 @@ pub(crate) fn change_account(
         return Ok(Err(ChangeError::AccountExists));
     }
     for command in &change.commands {
-        if let Err(refused) = audit::perform(batch, command, origin.request_id.as_ref())? {
+        let asked = Asked::new(command.clone(), &batch.shared.accounts);
+        if let Err(refused) = audit::perform(batch, &asked, origin.request_id.as_ref())? {
             return Ok(Err(ChangeError::Refused(refused.refusal)));
         }
     }
