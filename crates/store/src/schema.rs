@@ -23,8 +23,8 @@ pub(crate) const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_st
 /// The schema that this build writes.
 const VERSION: i64 = 2;
 
-/// How many pages of log lie between two checkpoints, each of which waits for a sync of the database file: 16 MiB.
-const LOG_PAGES: u32 = 4000;
+/// With so many pages the log is copied to its end, so that the next commit begins it anew: 16 MiB.
+pub(crate) const LOG_PAGES: u32 = 4000;
 
 /// How many bytes of log those are, at 4096 a page ("WAL File Format" in SQLite's documentation).
 const LOG_LEN: u64 = 32 + LOG_PAGES as u64 * (24 + 4096);
@@ -92,11 +92,18 @@ fn configured(connection: Connection, path: &Path) -> Result<Connection, OpenErr
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
-        connection.pragma_update(None, "cache_size", -64 * 1024)?;
+        connection.pragma_update(None, "cache_size", -16 * 1024)?;
         connection.set_prepared_statement_cache_capacity(128);
         Ok(())
     };
     configure().map_err(|error| sqlite(path, &error))?;
+    Ok(connection)
+}
+
+/// The connection of whoever copies the log while another one writes it.
+pub(crate) fn open_copier(path: &Path) -> Result<Connection, OpenError> {
+    let connection = open(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "synchronous", "full").map_err(|error| sqlite(path, &error))?;
     Ok(connection)
 }
 

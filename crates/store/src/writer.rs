@@ -20,6 +20,7 @@ use crate::batch::{Batch, write_uses};
 use crate::follow::Source;
 use crate::job::{Answer, Job};
 use crate::load::{self, Head, Loaded};
+use crate::log::Log;
 use crate::shared::Shared;
 use crate::{Fault, OpenError, schema};
 
@@ -44,8 +45,7 @@ const RECOVERY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The writer's own state.
 pub(crate) struct Writer {
-    db: Connection,
-    data_version: i64,
+    log: Log,
     /// By slot.
     heads: Vec<Head>,
     loaded: Loaded,
@@ -160,9 +160,9 @@ impl Writer {
         shared: Arc<Shared>,
         settled: Result<(), OpenError>,
     ) -> Result<Writer, OpenError> {
-        let data_version = data_version(&db).map_err(|error| OpenError::Io(error.to_string()))?;
+        let log = Log::new(db, &shared.url.path).map_err(|error| OpenError::Io(error.to_string()))?;
         let trouble = settled.err().map(Trouble::Unsettled);
-        Ok(Writer { db, data_version, heads, loaded, shared, is_log_long: false, trouble })
+        Ok(Writer { log, heads, loaded, shared, is_log_long: false, trouble })
     }
 
     /// One group commit. Every job is answered, whatever happens.
@@ -184,6 +184,9 @@ impl Writer {
             answer(verdict);
         }
         jobs.for_each(|job| job.turn_away(Fault::Unavailable));
+        if trouble.is_none() {
+            self.log.tend();
+        }
         trouble
     }
 
@@ -195,11 +198,12 @@ impl Writer {
         tick: bool,
     ) -> Result<(), Trouble> {
         let now = (self.shared.clock)().max(Time::from_micros(self.shared.last_time.load(Ordering::Relaxed)));
-        execute(&self.db, "BEGIN IMMEDIATE").map_err(Trouble::Before)?;
-        if data_version(&self.db).map_err(Trouble::Before)? != self.data_version {
+        let is_lone = !tick && len <= ALONE_LEN_MAX;
+        if !self.log.begin(is_lone).map_err(Trouble::Before)? {
             return Err(Trouble::Stranger);
         }
-        let mut batch = Batch::new(&self.db, &self.shared, &self.heads, &self.loaded, now);
+        let db = self.log.db();
+        let mut batch = Batch::new(db, &self.shared, &self.heads, &self.loaded, now);
         for job in jobs.by_ref() {
             answers.push((job.run)(Ok(&mut batch)).map_err(Trouble::Before)?);
         }
@@ -207,14 +211,14 @@ impl Writer {
             batch.look_after().map_err(Trouble::Before)?;
         }
         let done = batch.finish();
-        done.write_heard(&self.db).map_err(Trouble::Before)?;
-        done.write_behind(&self.db, &self.shared, &self.heads, &mut self.loaded).map_err(Trouble::Before)?;
+        done.write_heard(db).map_err(Trouble::Before)?;
+        done.write_behind(db, &self.shared, &self.heads, &mut self.loaded).map_err(Trouble::Before)?;
         if tick {
-            self.loaded.follower.tidy(&self.db).map_err(Trouble::Before)?;
+            self.loaded.follower.tidy(db).map_err(Trouble::Before)?;
             self.mark_end().map_err(Trouble::Before)?;
         }
         let committing = Instant::now();
-        execute(&self.db, "COMMIT").map_err(Trouble::Within)?;
+        self.log.commit(is_lone).map_err(Trouble::Within)?;
         // Durable from here on: publish first, so that whoever hears the answer and reads, reads it.
         done.publish(&mut self.heads, &mut self.loaded, &self.shared);
         if len > 0 {
@@ -227,7 +231,7 @@ impl Writer {
     fn mark_end(&mut self) -> rusqlite::Result<()> {
         let Loaded { last_row, marked_row, .. } = &mut self.loaded;
         if marked_row < last_row {
-            self.db.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'last_row'")?.execute([*last_row])?;
+            self.log.db().prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'last_row'")?.execute([*last_row])?;
             *marked_row = *last_row;
         }
         Ok(())
@@ -244,22 +248,20 @@ impl Writer {
 
     /// Writes what a start would have to replay, as far as that is quick, in pieces that each are a transaction.
     fn write_rest(&mut self) -> rusqlite::Result<()> {
-        if data_version(&self.db)? == self.data_version {
-            self.mark_end()?;
-        }
         let until = Instant::now() + END_MAX;
         let mut are_uses_left = true;
-        while (are_uses_left || self.loaded.follower.is_behind()) && Instant::now() < until {
-            execute(&self.db, "BEGIN IMMEDIATE")?;
-            if data_version(&self.db)? != self.data_version {
-                break;
-            }
-            are_uses_left = are_uses_left && write_uses(&self.db, &self.shared, USES_AT_END)?;
+        // Also where nothing is left but the mark.
+        while self.log.begin(false)? {
+            self.mark_end()?;
+            are_uses_left = are_uses_left && write_uses(self.log.db(), &self.shared, USES_AT_END)?;
             if self.loaded.follower.is_behind() {
                 let source = Source::new(&self.shared, &self.heads);
-                self.loaded.follower.write_rest(&self.db, source, self.loaded.last_row)?;
+                self.loaded.follower.write_rest(self.log.db(), source, self.loaded.last_row)?;
             }
-            execute(&self.db, "COMMIT")?;
+            self.log.commit(false)?;
+            if !(are_uses_left || self.loaded.follower.is_behind()) || Instant::now() >= until {
+                break;
+            }
         }
         Ok(())
     }
@@ -315,10 +317,12 @@ impl Writer {
 
     /// A new connection, with everything in the log copied into the database and synced, and memory brought up to it.
     fn reopen(&mut self) -> Result<(), Box<dyn std::error::Error>> {
-        if !self.db.is_autocommit() {
+        if !self.log.db().is_autocommit() {
             // Whatever it says: the connection is given up, and what it had not committed goes with it.
-            drop(self.db.execute_batch("ROLLBACK"));
+            drop(self.log.db().execute_batch("ROLLBACK"));
         }
+        // What it still reads could not be copied.
+        drop(self.log.let_go());
         let db = schema::open_writer(&self.shared.url.path)?;
         schema::settle(&db)?;
         let before = self.loaded.last_row;
@@ -327,9 +331,8 @@ impl Writer {
             return Err("entries that were durable are gone from the database".into());
         }
         self.shared.last_time.fetch_max(loaded.last_time.micros(), Ordering::Relaxed);
-        self.data_version = data_version(&db)?;
+        self.log = Log::new(db, &self.shared.url.path)?;
         self.loaded = loaded;
-        self.db = db;
         self.is_log_long = false;
         Ok(())
     }
@@ -346,12 +349,4 @@ fn gather(first: Option<Job>, queue: &Receiver<Job>) -> Vec<Job> {
         jobs.push(job);
     }
     jobs
-}
-
-fn execute(db: &Connection, sql: &str) -> rusqlite::Result<()> {
-    db.prepare_cached(sql)?.execute([]).map(drop)
-}
-
-fn data_version(db: &Connection) -> rusqlite::Result<i64> {
-    db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }
