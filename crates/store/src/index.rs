@@ -1,6 +1,7 @@
 //! A hash table of slot numbers that many threads read while one thread adds to it, without a lock.
 //!
 //! It keeps no keys: a cell is a slot number, and the caller compares against what lies in that slot of its own vector.
+//! What a slot number leaves of the cell's 32 bits is a part of the hash, so that hardly any wrong slot is looked at.
 //! Nothing is ever removed. Only one thread may add; the types do not enforce that, the single writer does.
 
 use std::sync::Arc;
@@ -8,7 +9,10 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 
-/// The table. A cell holds slot + 1, or 0 while it is empty.
+use crate::memory::to_index;
+
+/// The table of a power of two of cells. A cell holds slot + 1 in as many low bits as the table's own positions have, and
+/// above them those bits of the hash; or 0 while it is empty.
 pub(crate) struct Index {
     cells: ArcSwap<Box<[AtomicU32]>>,
     len: AtomicUsize,
@@ -28,12 +32,13 @@ impl Index {
     /// The first slot under `hash` for which `is_wanted` says yes.
     pub(crate) fn find(&self, hash: u32, is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
         let cells = self.cells.load();
-        let mask = cells.len() - 1;
-        let mut at = spread(hash) & mask;
+        let mask = mask(&cells);
+        let mut at = home(hash, mask);
         loop {
             // Acquire pairs with the release of `place`: whoever sees the number sees what was put into the slot before.
-            let slot = cells[at].load(Ordering::Acquire).checked_sub(1)?;
-            if is_wanted(slot) {
+            let cell = cells[to_index(at)].load(Ordering::Acquire);
+            let slot = (cell & mask).checked_sub(1)?;
+            if cell & !mask == hash & !mask && is_wanted(slot) {
                 return Some(slot);
             }
             at = (at + 1) & mask;
@@ -49,7 +54,8 @@ impl Index {
             return place(&cells, hash, slot);
         }
         let grown = empty_cells(len * 2);
-        for taken in cells.iter().filter_map(|cell| cell.load(Ordering::Relaxed).checked_sub(1)) {
+        let mask = mask(&cells);
+        for taken in cells.iter().filter_map(|cell| (cell.load(Ordering::Relaxed) & mask).checked_sub(1)) {
             place(&grown, hash_of(taken), taken);
         }
         place(&grown, hash, slot);
@@ -63,18 +69,23 @@ fn empty_cells(len: usize) -> Box<[AtomicU32]> {
 }
 
 fn place(cells: &[AtomicU32], hash: u32, slot: u32) {
-    let mask = cells.len() - 1;
-    let mut at = spread(hash) & mask;
-    while cells[at].load(Ordering::Relaxed) != 0 {
+    let mask = mask(cells);
+    let mut at = home(hash, mask);
+    while cells[to_index(at)].load(Ordering::Relaxed) != 0 {
         at = (at + 1) & mask;
     }
-    cells[at].store(slot + 1, Ordering::Release);
+    cells[to_index(at)].store(hash & !mask | (slot + 1), Ordering::Release);
+}
+
+/// The bits of a position. Half of the cells stay empty, so that every slot + 1 fits into them, too.
+fn mask(cells: &[AtomicU32]) -> u32 {
+    u32::try_from(cells.len() - 1).expect("twice as many cells as there can be account numbers")
 }
 
 /// Account numbers are often consecutive, and read and loaded in order: they stay neighbours here, which spares a cache
 /// miss each. Folding the upper half in keeps numbers apart that differ only there.
-fn spread(hash: u32) -> usize {
-    usize::try_from(hash ^ (hash >> 16)).expect("32 bits fit")
+fn home(hash: u32, mask: u32) -> u32 {
+    (hash ^ (hash >> 16)) & mask
 }
 
 #[cfg(test)]

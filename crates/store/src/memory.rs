@@ -123,6 +123,11 @@ impl Accounts {
         slot.version.store(version.wrapping_add(2), Ordering::Release);
     }
 
+    /// Has the processor fetch a slot that will probably be read next.
+    pub(crate) fn approach(&self, slot: u32) {
+        std::hint::black_box(self.slot(slot).version.load(Ordering::Relaxed));
+    }
+
     /// The figures of a slot, all of one commit.
     pub(crate) fn figures(&self, slot: u32) -> Figures {
         let slot = self.slot(slot);

@@ -160,7 +160,7 @@ impl Sqlite {
     /// the same path to `None`. The figures are those of `now`.
     pub fn authenticate(&self, api_key: &str, secret_key: &str, now: Time) -> Option<Grant<'_>> {
         let shared = &*self.inner.shared;
-        let slot = shared.credentials.authenticate(api_key, secret_key)?;
+        let slot = shared.credentials.authenticate(api_key, secret_key, |account| shared.accounts.approach(account))?;
         let credential = shared.credentials.get(slot);
         let account = shared.accounts.now(credential.account, &shared.holds, now);
         let limits = shared.credentials.limits(slot);
