@@ -1,6 +1,6 @@
 //! All accounts and credentials, in memory: read by every thread without a lock, changed by the writer alone.
 //!
-//! What lies here is the last committed and published state. About 180 bytes an account with one credential; names,
+//! What lies here is the last committed and published state. About 190 bytes an account with one credential; names,
 //! labels and everything else that no read needs at once stay on disk.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering, fence};
