@@ -18,7 +18,7 @@ impl Money {
     ///
     /// Without exponent, and without a fraction when it is integral, since clients decode it into an int64
     /// (`esms-wire` section 3, row 1); without zeros at the end of a fraction; and never `-0`.
-    pub(crate) fn write(self, out: &mut Vec<u8>) {
+    pub fn write(self, out: &mut Vec<u8>) {
         let Self { minor, mut scale } = self;
         let mut magnitude = minor.unsigned_abs();
         while scale > 0 && magnitude.is_multiple_of(10) {

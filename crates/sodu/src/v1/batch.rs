@@ -47,13 +47,22 @@ pub(super) async fn batch(
         return Err(Problem::malformed(detail));
     }
     let mut read: Vec<Result<(Command, Currency), Problem>> =
-        together(commands.iter().map(|command| read(&api, command.get().as_bytes(), &by, role))).await;
+        together(commands.iter().map(|command| read(&api, command.get(), &by, role))).await;
     // A database that does not answer is no mistake of one command.
     let is_fault = |problem: &Problem| problem.status().is_server_error();
     if let Some(at) = read.iter().position(|read| read.as_ref().is_err_and(is_fault)) {
         return Err(read.swap_remove(at).expect_err("it was one"));
     }
-    let wanted: Vec<Command> = read.iter().filter_map(|read| Some(read.as_ref().ok()?.0.clone())).collect();
+    let mut wanted = Vec::with_capacity(read.len());
+    let read: Vec<Result<(AccountId, Currency), Problem>> = read
+        .into_iter()
+        .map(|read| {
+            let (command, currency) = read?;
+            let account = command.account;
+            wanted.push(command);
+            Ok((account, currency))
+        })
+        .collect();
     let decided = api.changes().submit(wanted).await.map_err(refused::of_fault)?;
     let mut decided = decided.iter();
     let mut text = Vec::with_capacity(commands.len() * 640 + 32);
@@ -64,9 +73,9 @@ pub(super) async fn batch(
         }
         match read {
             Err(problem) => write_problem(&mut text, &problem),
-            Ok((command, currency)) => {
+            Ok((account, currency)) => {
                 let decided = decided.next().expect("each command has its outcome");
-                write(&mut text, &api, command.account, currency, decided);
+                write(&mut text, &api, account, currency, decided);
             }
         }
     }
@@ -74,7 +83,7 @@ pub(super) async fn batch(
     Ok(json(text))
 }
 
-async fn read(api: &Api, command: &[u8], by: &Actor, role: Role) -> Result<(Command, Currency), Problem> {
+async fn read(api: &Api, command: &str, by: &Actor, role: Role) -> Result<(Command, Currency), Problem> {
     let mut members = Members::read_any(command)?;
     let kind = commands::kind(&members.required_text("kind")?)?;
     // A command needs what its own route needs, so that a batch is no way around the roles.

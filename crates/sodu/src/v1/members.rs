@@ -6,9 +6,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::problem::Problem;
 
@@ -24,8 +23,8 @@ impl Members {
     }
 
     /// Reads `body`, which must be a JSON object, whatever its members are; see [`Members::check`].
-    pub(super) fn read_any(body: &[u8]) -> Result<Members, Problem> {
-        let Unique::<Member>(members) = serde_json::from_slice(body).map_err(|error| unreadable(&error, &[]))?;
+    pub(super) fn read_any(body: &str) -> Result<Members, Problem> {
+        let Unique::<Member>(members) = serde_json::from_str(body).map_err(|error| unreadable(&error, &[]))?;
         Ok(Members(members.into_iter().map(|(name, Member(value))| (name, value)).collect()))
     }
 
@@ -249,28 +248,59 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for UniqueVisitor<V> {
     }
 }
 
-/// A value; where it is an object, no name stands twice in it.
-fn flat(raw: &str) -> serde_json::Result<Value> {
-    if raw.starts_with('{') {
-        let Unique::<Value>(members) = serde_json::from_str(raw)?;
-        return Ok(Value::Object(members.into_iter().collect()));
-    }
-    serde_json::from_str(raw)
-}
-
 /// A member's value. In an object (metadata) or a list of objects (contacts) no name may stand twice either; no route takes
 /// anything deeper.
 struct Member(Value);
 
 impl<'de> Deserialize<'de> for Member {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Member, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?.get();
-        let value = if raw.starts_with('[') {
-            let items: Vec<&RawValue> = serde_json::from_str(raw).map_err(D::Error::custom)?;
-            items.into_iter().map(|item| flat(item.get())).collect()
-        } else {
-            flat(raw)
-        };
-        value.map(Member).map_err(D::Error::custom)
+        deserializer.deserialize_any(MemberVisitor).map(Member)
+    }
+}
+
+struct MemberVisitor;
+
+impl<'de> Visitor<'de> for MemberVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(flag.into())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Member(item)) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
+        let Unique::<Value>(members) = UniqueVisitor(PhantomData).visit_map(map)?;
+        Ok(Value::Object(members.into_iter().collect()))
     }
 }

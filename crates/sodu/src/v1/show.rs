@@ -22,10 +22,10 @@ impl Money {
         Money { figure, scale: currency.scale() }
     }
 
-    /// The figure where it has no decimals, as most have: the formatting machinery costs many times what digits do.
-    pub(super) fn whole(&self) -> Option<i64> {
-        let (units, unit) = (self.figure.units(), 10_i64.pow(u32::from(self.scale)));
-        (units % unit == 0).then(|| units / unit)
+    /// Appends what it is shown as: the formatting machinery costs many times what digits do.
+    #[inline]
+    pub(super) fn write(&self, text: &mut Vec<u8>) {
+        wire::Money { minor: self.figure.units(), scale: self.scale }.write(text);
     }
 }
 

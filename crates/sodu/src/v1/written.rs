@@ -137,10 +137,10 @@ impl<'a> Object<'a> {
 
     #[inline]
     fn money(&mut self, name: &'static str, money: &Money) {
-        match money.whole() {
-            Some(whole) => self.plain(name, itoa::Buffer::new().format(whole)),
-            None => self.plain(name, &money.to_string()),
-        }
+        let text = self.inner(name);
+        text.push(b'"');
+        money.write(text);
+        text.push(b'"');
     }
 
     fn time(&mut self, name: &'static str, time: Time) {
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn figures_are_written_as_they_are_serialized() {
-        for (scale, units) in [(0, 36_693), (2, -1_205), (3, i64::MAX / 8), (2, 0)] {
+        for (scale, units) in [(0, 36_693), (2, -1_205), (2, 7), (3, -70), (3, i64::MAX / 8), (2, 0)] {
             let figure = Minor::new(units).expect("a figure");
             let figures = show::figures(&AccountNow {
                 id: AccountId::new(9999).expect("an account"),
