@@ -97,8 +97,8 @@ impl Server {
     }
 
     /// Waits for an end that somebody else brings about.
-    pub(crate) fn wait(mut self) -> Result<()> {
-        self.ended().map(drop)
+    pub(crate) fn wait(mut self) -> Result<ExitStatus> {
+        self.ended()
     }
 
     /// Sends a SIGKILL without waiting, unless one was sent before.

@@ -1,69 +1,117 @@
 //! The thread that copies the log into the database file while commits go on.
 //!
-//! A copy reads and writes each page of the log and waits for a sync of the database file, a twentieth of a second for a
-//! full log. SQLite lets it run beside one who writes; only the end of the log, which grows meanwhile, has to be copied
-//! by the writer itself (see `log.rs`). Where this thread cannot work, that is all of it, which is only slower.
+//! SQLite lets a copy run beside one who writes, but the end of the log, which grows meanwhile, has to be copied by the
+//! writer itself (see `log.rs`), and only that copy waits for a sync of the database file. What was copied before is not
+//! copied again. So a sync that fails, after which nobody can say what of it the disk has, ends all copying: the log still
+//! holds everything, and the next start copies it from its beginning. Where this thread cannot work, the writer copies all,
+//! which is only slower.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
-use crate::{OpenError, log, schema};
+use crate::schema;
 
-/// The thread; it ends with this.
+/// The thread, which has to be stopped at the end.
 pub(crate) struct Copier {
     /// Room for one: whoever is at work already will see what has come meanwhile.
     nudges: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
+    copying: Arc<Copying>,
 }
+
+/// Held by whoever copies; in it lies the error of a sync that failed, after which nobody does.
+type Copying = Mutex<Option<rusqlite::Error>>;
 
 impl Copier {
     pub(crate) fn start(path: &Path) -> Copier {
         let (nudges, nudged) = sync_channel(1);
-        let path = path.to_owned();
-        let thread = std::thread::Builder::new().name("copier".into()).spawn(move || run(&path, &nudged));
+        let copying = Arc::new(Copying::default());
+        let (path, also_copying) = (path.to_owned(), Arc::clone(&copying));
+        let thread =
+            std::thread::Builder::new().name("copier".into()).spawn(move || run(&path, &nudged, &also_copying));
         if let Err(error) = &thread {
             tracing::warn!(%error, "the log is copied by the writer alone, which makes its callers wait longer");
         }
-        Copier { nudges: Some(nudges), thread: thread.ok() }
+        Copier { nudges: Some(nudges), thread: thread.ok(), copying }
     }
 
-    /// Has it copy what there is.
+    /// Has the thread copy what there is.
     pub(crate) fn nudge(&self) {
         if let Some(nudges) = &self.nudges {
             // Full, it knows already.
             let _ = nudges.try_send(());
         }
     }
-}
 
-impl Drop for Copier {
-    fn drop(&mut self) {
+    /// Copies what there is on the writer's connection, unless the thread is at it just now. The error is that of a sync,
+    /// by whichever of the two.
+    pub(crate) fn copy(&self, db: &Connection) -> rusqlite::Result<()> {
+        let mut failed = match self.copying.try_lock() {
+            Ok(failed) => failed,
+            Err(TryLockError::Poisoned(failed)) => failed.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        match failed.take() {
+            Some(error) => Err(error),
+            None => copy(db),
+        }
+    }
+
+    /// Waits until the thread has ended. The error is that of a sync.
+    pub(crate) fn stop(&mut self) -> rusqlite::Result<()> {
         drop(self.nudges.take());
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
             tracing::error!("the thread that copies the log had panicked");
         }
-    }
-}
-
-fn run(path: &Path, nudged: &Receiver<()>) {
-    let mut kept = None;
-    while nudged.recv().is_ok() {
-        if let Err(error) = copy(path, &mut kept) {
-            tracing::debug!(%error, "the log could not be copied; the writer tries it too");
-            kept = None;
+        match self.copying.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(error) => Err(error),
+            None => Ok(()),
         }
     }
 }
 
-fn copy(path: &Path, kept: &mut Option<Connection>) -> Result<(), OpenError> {
-    let db = match kept {
-        Some(db) => db,
-        None => kept.insert(schema::open_copier(path)?),
-    };
-    log::copy(db).map_err(|error| OpenError::Io(error.to_string()))
+/// Whether a sync failed, of the log or of the database file.
+pub(crate) fn is_of_sync(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_IOERR_FSYNC)
+}
+
+fn run(path: &Path, nudged: &Receiver<()>, copying: &Copying) {
+    let mut kept = None;
+    while nudged.recv().is_ok() {
+        let db = match kept.take().map_or_else(|| schema::open_copier(path), Ok) {
+            Ok(db) => db,
+            Err(error) => {
+                tracing::debug!(%error, "the log cannot be copied beside its writer");
+                continue;
+            }
+        };
+        let mut failed = copying.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.is_some() {
+            return;
+        }
+        if let Err(error) = copy(&db) {
+            *failed = Some(error);
+            return;
+        }
+        kept = Some(db);
+    }
+}
+
+/// Copies what is in the log into the database file, as far as nobody reads what was there before, and syncs that file if
+/// this was all. The error is that of a sync; what fails otherwise leaves the log as it was, to be copied later.
+fn copy(db: &Connection) -> rusqlite::Result<()> {
+    match db.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)").and_then(|mut copy| copy.query_row([], |_| Ok(()))) {
+        Err(error) if is_of_sync(&error) => Err(error),
+        Err(error) => {
+            tracing::debug!(%error, "the log grows on, since it cannot be copied");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }

@@ -26,7 +26,7 @@ impl Index {
 
     /// How many slots it finds.
     pub(crate) fn len(&self) -> usize {
-        self.len.load(Ordering::Relaxed)
+        self.len.load(Ordering::Acquire)
     }
 
     /// The first slot under `hash` for which `is_wanted` says yes.
@@ -48,12 +48,13 @@ impl Index {
     /// Adds `slot` under `hash`, growing first where the table would be more than half full; `hash_of` gives the hashes of
     /// the slots that are already in.
     pub(crate) fn add(&self, hash: u32, slot: u32, hash_of: impl Fn(u32) -> u32) {
-        let len = self.len.fetch_add(1, Ordering::Relaxed) + 1;
+        // Release: whoever sees the number finds what lies in every slot below it.
+        let len = self.len.fetch_add(1, Ordering::Release) + 1;
         let cells = self.cells.load();
         if len * 2 <= cells.len() {
             return place(&cells, hash, slot);
         }
-        let grown = empty_cells(len * 2);
+        let grown = empty_cells(len);
         let mask = mask(&cells);
         for taken in cells.iter().filter_map(|cell| (cell.load(Ordering::Relaxed) & mask).checked_sub(1)) {
             place(&grown, hash_of(taken), taken);

@@ -16,7 +16,7 @@ use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, TransactionState, ffi};
 
 use crate::copier::Copier;
-use crate::schema::LOG_PAGES;
+use crate::schema::{self, LOG_PAGES};
 
 /// For so many commits the same read transaction stays open; nothing behind it can be copied meanwhile.
 const HELD_MAX: usize = 64;
@@ -35,6 +35,8 @@ pub(crate) struct Log {
     data_version: i64,
     /// How many commits the read transaction that is open has outlived.
     held: usize,
+    /// Why there is none, where there should be one.
+    unheld: Option<rusqlite::Error>,
     /// Pages in the log, as of the last commit.
     pages: Arc<AtomicU32>,
     /// The same, as they were seen last.
@@ -54,7 +56,7 @@ impl Log {
         }))?;
         let data_version = data_version(&db)?;
         let copier = Copier::start(path);
-        Ok(Log { copier, db, data_version, held: 0, pages, pages_seen: 0, pages_due: COPIED_FROM })
+        Ok(Log { copier, db, data_version, held: 0, unheld: None, pages, pages_seen: 0, pages_due: COPIED_FROM })
     }
 
     pub(crate) fn db(&self) -> &Connection {
@@ -64,6 +66,9 @@ impl Log {
     /// Opens a transaction that writes; false where somebody else has written since the last one. With `is_lone`, others
     /// like it are expected to follow.
     pub(crate) fn begin(&mut self, is_lone: bool) -> rusqlite::Result<bool> {
+        if let Some(error) = self.unheld.take() {
+            return Err(error);
+        }
         if self.is_held() {
             match self.execute("BEGIN IMMEDIATE") {
                 Ok(()) => {
@@ -86,34 +91,42 @@ impl Log {
     pub(crate) fn commit(&mut self, is_lone: bool) -> rusqlite::Result<()> {
         self.execute("COMMIT")?;
         self.held += 1;
-        if is_lone
-            && !self.is_held()
-            && let Err(error) = self.hold()
-        {
-            tracing::debug!(%error, "each commit takes its place in the log anew");
+        if is_lone && !self.is_held() {
+            // This commit is durable, whatever comes of that.
+            self.unheld = self.hold().err();
         }
         Ok(())
     }
 
-    /// Has some of the log copied, if that is due; what comes of it is nobody's business but the disk's.
-    pub(crate) fn tend(&mut self) {
+    /// Has some of the log copied by the thread beside, if that is due. True where its end is due, too: see `finish`.
+    pub(crate) fn tend(&mut self) -> bool {
         let pages = self.pages.load(Ordering::Relaxed);
         if pages < self.pages_seen {
             self.pages_due = COPIED_FROM;
         }
         self.pages_seen = pages;
         if pages < self.pages_due {
-            return;
+            return false;
         }
         self.pages_due = pages + COPIED_AT_ONCE;
         if pages < LOG_PAGES {
-            return self.copier.nudge();
+            self.copier.nudge();
         }
-        // Only what was copied to its end while nobody writes can be begun anew.
-        let finished = self.let_go().and_then(|()| copy(&self.db));
-        if let Err(error) = finished {
-            tracing::debug!(%error, "the log grows on, since it cannot be copied");
-        }
+        pages >= LOG_PAGES
+    }
+
+    /// Copies the log to its end, which can be begun anew only if nobody writes meanwhile. The error is that of a sync,
+    /// after which the log must stay as it is until the next start.
+    pub(crate) fn finish(&mut self) -> rusqlite::Result<()> {
+        self.let_go()?;
+        self.copier.copy(&self.db)
+    }
+
+    /// Ends what goes on beside and between commits. The error is that of a sync, as above.
+    pub(crate) fn stop(&mut self) -> rusqlite::Result<()> {
+        // A read transaction that does not end ends with its connection.
+        drop(self.let_go());
+        self.copier.stop()
     }
 
     /// Gives the read transaction up that is kept between commits.
@@ -122,11 +135,22 @@ impl Log {
         if self.is_held() { self.db.prepare_cached(HELD)?.query([]).map(drop) } else { Ok(()) }
     }
 
+    /// Has the log stay as it is when the database is closed.
+    pub(crate) fn keep(&self) {
+        if let Err(error) = schema::keep_log(&self.db) {
+            tracing::error!(%error, "the log may not stay as it is");
+        }
+    }
+
     fn hold(&mut self) -> rusqlite::Result<()> {
         self.held = 0;
         let mut select = self.db.prepare_cached(HELD)?;
         let mut rows = select.query([])?;
         rows.next()?;
+        if data_version(&self.db)? != self.data_version {
+            // Somebody wrote since the commit, which the next one will find out.
+            return Ok(());
+        }
         // Dropped, they would end the statement; so it goes back among the cached ones as it is, until `let_go`.
         std::mem::forget(rows);
         Ok(())
@@ -141,9 +165,13 @@ impl Log {
     }
 }
 
-/// Copies what is in the log into the database file, as far as nobody reads what was there before, and syncs it.
-pub(crate) fn copy(db: &Connection) -> rusqlite::Result<()> {
-    db.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |_| Ok(()))
+impl Drop for Log {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            tracing::error!(%error, "the database file could not be synced; the next start copies the log anew");
+            self.keep();
+        }
+    }
 }
 
 fn data_version(db: &Connection) -> rusqlite::Result<i64> {

@@ -6,7 +6,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, ffi};
 
 use crate::{OpenError, moving};
 
@@ -103,25 +104,44 @@ fn configured(connection: Connection, path: &Path) -> Result<Connection, OpenErr
 /// The connection of whoever copies the log while another one writes it.
 pub(crate) fn open_copier(path: &Path) -> Result<Connection, OpenError> {
     let connection = open(path, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.pragma_update(None, "synchronous", "full").map_err(|error| sqlite(path, &error))?;
+    let configure = || {
+        connection.pragma_update(None, "synchronous", "full")?;
+        // The writer sees to the end of the log, if anything may.
+        keep_log(&connection)
+    };
+    configure().map_err(|error| sqlite(path, &error))?;
     Ok(connection)
+}
+
+/// Has the log stay as it is when this connection is closed, also where it is the last one.
+pub(crate) fn keep_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
 
 /// Copies the whole log into the database file and syncs both, so that whatever can be read is durable.
 ///
 /// A process that was killed before its sync, or a sync that failed, leaves pages that read well and are not on disk. Copying
 /// writes them again, and only its own sync lets it succeed; nothing read before it may be acknowledged.
-pub(crate) fn settle(connection: &Connection) -> Result<(), OpenError> {
-    let io = |error: rusqlite::Error| OpenError::Io(format!("the log cannot be copied into the database: {error}"));
+///
+/// Where its own sync fails, it has to be tried again before anything else copies a part of the log: what was copied before
+/// is not copied again, whether or not the disk has it.
+pub(crate) fn settle(connection: &Connection) -> rusqlite::Result<()> {
     // Whoever fails here tries again soon, and answers callers in between.
-    connection.busy_timeout(SETTLE_TIMEOUT).map_err(io)?;
+    connection.busy_timeout(SETTLE_TIMEOUT)?;
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(io)?;
-    match busy {
-        Ok(0) => Ok(()),
-        Ok(_) => Err(OpenError::Io("another process still reads the old log; try again when it is done".into())),
-        Err(error) => Err(io(error)),
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    match busy? {
+        0 => Ok(()),
+        _ => {
+            let said = "another process still reads the old log; try again when it is done";
+            Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), Some(said.into())))
+        }
     }
+}
+
+/// A log that could not be settled, as whoever opens the database hears it.
+pub(crate) fn unsettled(error: &rusqlite::Error) -> OpenError {
+    OpenError::Io(format!("the log cannot be copied into the database: {error}"))
 }
 
 /// Gives the log the length that it has between two checkpoints, filled with zeros, which no reader takes for a frame.

@@ -17,6 +17,7 @@ use ledger::Time;
 use rusqlite::Connection;
 
 use crate::batch::{Batch, write_uses};
+use crate::copier::is_of_sync;
 use crate::follow::Source;
 use crate::job::{Answer, Job};
 use crate::load::{self, Head, Loaded};
@@ -52,6 +53,8 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     /// Whether the log's file need not grow any more, or cannot.
     is_log_long: bool,
+    /// Whether the log is to be copied to its end, which waits for a sync: the writer's own thread does that.
+    is_log_due: bool,
     /// What a caller's commit ran into; the writer's own thread gets the database back.
     trouble: Option<Trouble>,
 }
@@ -64,6 +67,8 @@ enum Trouble {
     Within(rusqlite::Error),
     /// At the start: what was loaded may not be durable.
     Unsettled(OpenError),
+    /// What was copied into the database file may not be on disk.
+    Unsynced(rusqlite::Error),
     /// Another process wrote into the database.
     Stranger,
 }
@@ -100,7 +105,7 @@ pub(crate) fn run(desk: &Desk, queue: &Receiver<Job>, shared: &Shared) {
                 Some(trouble)
             }
             None if jobs.is_empty() && !tick => None,
-            None => writer.commit(jobs, len, tick),
+            None => writer.commit(jobs, len, tick).or_else(|| writer.finish_log()),
         };
         if tick && trouble.is_none() {
             writer.lengthen_log();
@@ -136,7 +141,7 @@ fn recovered(desk: &Desk, queue: &Receiver<Job>) -> bool {
 
 /// Commits a few commands on the caller's own thread, if nobody else is about; gives the job back otherwise.
 ///
-/// True beside success means that the writer's own thread has to be woken, to get the database back.
+/// True beside success means that the writer's own thread has to be woken: to get the database back, or for the log.
 pub(crate) fn commit_alone(desk: &Desk, shared: &Shared, job: Job) -> Result<bool, Job> {
     let len = job.len;
     let is_crowded = len > ALONE_LEN_MAX
@@ -149,7 +154,7 @@ pub(crate) fn commit_alone(desk: &Desk, shared: &Shared, job: Job) -> Result<boo
     let Some(writer) = seat.as_mut().filter(|writer| writer.trouble.is_none()) else { return Err(job) };
     shared.queue_len.fetch_sub(len, Ordering::Relaxed);
     writer.trouble = writer.commit(vec![job], len, false);
-    Ok(writer.trouble.is_some())
+    Ok(writer.trouble.is_some() || writer.is_log_due)
 }
 
 impl Writer {
@@ -162,7 +167,7 @@ impl Writer {
     ) -> Result<Writer, OpenError> {
         let log = Log::new(db, &shared.url.path).map_err(|error| OpenError::Io(error.to_string()))?;
         let trouble = settled.err().map(Trouble::Unsettled);
-        Ok(Writer { log, heads, loaded, shared, is_log_long: false, trouble })
+        Ok(Writer { log, heads, loaded, shared, is_log_long: false, is_log_due: false, trouble })
     }
 
     /// One group commit. Every job is answered, whatever happens.
@@ -184,10 +189,13 @@ impl Writer {
             answer(verdict);
         }
         jobs.for_each(|job| job.turn_away(Fault::Unavailable));
-        if trouble.is_none() {
-            self.log.tend();
-        }
+        self.is_log_due |= trouble.is_none() && self.log.tend();
         trouble
+    }
+
+    /// Copies the log to its end, if that is due.
+    fn finish_log(&mut self) -> Option<Trouble> {
+        if std::mem::take(&mut self.is_log_due) { self.log.finish().err().map(Trouble::Unsynced) } else { None }
     }
 
     fn transact(
@@ -268,7 +276,9 @@ impl Writer {
 
     /// Gets the database back, turning away whatever arrives meanwhile. False where that cannot be.
     fn recover(&mut self, trouble: Trouble, queue: &Receiver<Job>) -> bool {
+        let is_start = matches!(trouble, Trouble::Unsettled(_));
         match &trouble {
+            Trouble::Unsynced(error) => return self.ends_unsynced(error),
             Trouble::Stranger => {
                 self.shared.breaks(
                     "another process wrote into the database while this one owned it; stop whatever did, then run \
@@ -293,6 +303,10 @@ impl Writer {
                     self.shared.writable.store(true, Ordering::Release);
                     return true;
                 }
+                // Before anything was copied beside the writer, all of it is copied again.
+                Err(error) if !is_start && error.downcast_ref().is_some_and(is_of_sync) => {
+                    return self.ends_unsynced(&error);
+                }
                 Err(error) => {
                     let error = error.to_string();
                     if error != logged {
@@ -315,14 +329,24 @@ impl Writer {
         }
     }
 
+    /// Nobody can say what of the database file is on disk; that all of it is in the log, the next start makes use of.
+    fn ends_unsynced(&self, error: &dyn std::fmt::Display) -> bool {
+        self.log.keep();
+        self.shared.breaks(&format!(
+            "the database file could not be synced ({error}); look after the disk, then start again: the log has all that \
+             was acknowledged, and a start copies it anew"
+        ));
+        false
+    }
+
     /// A new connection, with everything in the log copied into the database and synced, and memory brought up to it.
     fn reopen(&mut self) -> Result<(), Box<dyn std::error::Error>> {
         if !self.log.db().is_autocommit() {
             // Whatever it says: the connection is given up, and what it had not committed goes with it.
             drop(self.log.db().execute_batch("ROLLBACK"));
         }
-        // What it still reads could not be copied.
-        drop(self.log.let_go());
+        // What it still reads could not be copied, nor what is being copied.
+        self.log.stop()?;
         let db = schema::open_writer(&self.shared.url.path)?;
         schema::settle(&db)?;
         let before = self.loaded.last_row;
@@ -333,7 +357,7 @@ impl Writer {
         self.shared.last_time.fetch_max(loaded.last_time.micros(), Ordering::Relaxed);
         self.log = Log::new(db, &self.shared.url.path)?;
         self.loaded = loaded;
-        self.is_log_long = false;
+        (self.is_log_long, self.is_log_due) = (false, false);
         Ok(())
     }
 }

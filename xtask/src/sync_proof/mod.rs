@@ -3,10 +3,11 @@
 //! A server is traced while one caller and then many move credit. Three proofs come of the traces: that no acknowledgement
 //! left before a sync of the WAL that followed its write (`order`); that at every acknowledgement a power cut would
 //! have left a database with everything acknowledged so far (`disk`); and that this also holds for what a server finds
-//! written, but not synced, after it was killed (`restart`). It proves what the server asks of the system, not that the
+//! written, but not synced, after it was killed (`restart`). A fourth has a sync of the database file fail (`failed`). It proves what the server asks of the system, not that the
 //! disk keeps its own word.
 
 mod disk;
+mod failed;
 mod order;
 mod restart;
 mod trace;
@@ -49,7 +50,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             let proof = trace_both(&binary)?;
             proof.order().map_err(Contradiction)?;
             proof.power_cuts()?;
-            restart::prove(&binary)
+            restart::prove(&binary)?;
+            failed::prove(&binary)
         }
         Some(name) => planted::each(name, planted::SYNC, |name, binary| {
             let proof = trace_both(binary)?;

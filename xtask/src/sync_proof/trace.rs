@@ -59,6 +59,11 @@ pub(crate) fn kill_at_sync(nth: u32) -> [OsString; 2] {
     ["-e".into(), format!("inject=fdatasync,fsync:signal=KILL:when={nth}").into()]
 }
 
+/// What else tells strace to look at the database file alone, and to let each thread sync it once and then no more.
+pub(crate) fn fail_second_sync(database: &Path) -> [OsString; 4] {
+    ["-e".into(), "inject=fdatasync,fsync:error=EIO:when=2+".into(), "-P".into(), database.into()]
+}
+
 /// Reads a trace of a server whose database file is `database`, up to where it removes its WAL to stop.
 pub(crate) fn read(text: &str, database: &str) -> Result<Vec<Event>> {
     let mut events = Vec::new();

@@ -36,7 +36,7 @@ impl File {
         }
         let db = schema::open_to_move(&url.path)?;
         // What a killed server left in the log may not be durable yet; what is taken along and acknowledged has to be.
-        schema::settle(&db)?;
+        schema::settle(&db).map_err(|error| schema::unsettled(&error))?;
         Ok(File { db, side, _owned: owned })
     }
 
