@@ -7,6 +7,7 @@
 //! which is only slower.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::JoinHandle;
@@ -23,8 +24,14 @@ pub(crate) struct Copier {
     copying: Arc<Copying>,
 }
 
-/// Held by whoever copies; in it lies the error of a sync that failed, after which nobody does.
-type Copying = Mutex<Option<rusqlite::Error>>;
+/// What whoever copies holds on to.
+#[derive(Default)]
+struct Copying {
+    /// Locked meanwhile; in it lies the error of a sync of the thread's that failed, until the writer takes it.
+    turn: Mutex<Option<rusqlite::Error>>,
+    /// Whether a sync has failed, after which nobody copies any more.
+    has_failed: AtomicBool,
+}
 
 impl Copier {
     pub(crate) fn start(path: &Path) -> Copier {
@@ -47,17 +54,22 @@ impl Copier {
         }
     }
 
+    /// Whether a sync has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.copying.has_failed.load(Ordering::Acquire)
+    }
+
     /// Copies what there is on the writer's connection, unless the thread is at it just now. The error is that of a sync,
     /// by whichever of the two.
     pub(crate) fn copy(&self, db: &Connection) -> rusqlite::Result<()> {
-        let mut failed = match self.copying.try_lock() {
+        let mut failed = match self.copying.turn.try_lock() {
             Ok(failed) => failed,
             Err(TryLockError::Poisoned(failed)) => failed.into_inner(),
             Err(TryLockError::WouldBlock) => return Ok(()),
         };
         match failed.take() {
             Some(error) => Err(error),
-            None => copy(db),
+            None => self.copying.copy(db),
         }
     }
 
@@ -69,7 +81,7 @@ impl Copier {
         {
             tracing::error!("the thread that copies the log had panicked");
         }
-        match self.copying.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        match self.copying.turn.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) => Err(error),
             None => Ok(()),
         }
@@ -91,11 +103,12 @@ fn run(path: &Path, nudged: &Receiver<()>, copying: &Copying) {
                 continue;
             }
         };
-        let mut failed = copying.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.is_some() {
+        let mut failed = copying.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if copying.has_failed.load(Ordering::Acquire) {
             return;
         }
-        if let Err(error) = copy(&db) {
+        if let Err(error) = copying.copy(&db) {
+            tracing::error!(%error, "the database file could not be synced");
             *failed = Some(error);
             return;
         }
@@ -103,15 +116,22 @@ fn run(path: &Path, nudged: &Receiver<()>, copying: &Copying) {
     }
 }
 
-/// Copies what is in the log into the database file, as far as nobody reads what was there before, and syncs that file if
-/// this was all. The error is that of a sync; what fails otherwise leaves the log as it was, to be copied later.
-fn copy(db: &Connection) -> rusqlite::Result<()> {
-    match db.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)").and_then(|mut copy| copy.query_row([], |_| Ok(()))) {
-        Err(error) if is_of_sync(&error) => Err(error),
-        Err(error) => {
-            tracing::debug!(%error, "the log grows on, since it cannot be copied");
-            Ok(())
+impl Copying {
+    /// Copies what is in the log into the database file, as far as nobody reads what was there before, and syncs that file
+    /// if this was all. The error is that of a sync; what fails otherwise leaves the log as it was, to be copied later.
+    fn copy(&self, db: &Connection) -> rusqlite::Result<()> {
+        let copied =
+            db.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)").and_then(|mut copy| copy.query_row([], |_| Ok(())));
+        match copied {
+            Err(error) if is_of_sync(&error) => {
+                self.has_failed.store(true, Ordering::Release);
+                Err(error)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the log grows on, since it cannot be copied");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
-        Ok(()) => Ok(()),
     }
 }

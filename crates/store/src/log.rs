@@ -98,8 +98,12 @@ impl Log {
         Ok(())
     }
 
-    /// Has some of the log copied by the thread beside, if that is due. True where its end is due, too: see `finish`.
+    /// Has some of the log copied by the thread beside, if that is due. True where its end is due, too, or where the thread
+    /// has failed: see `finish`.
     pub(crate) fn tend(&mut self) -> bool {
+        if self.copier.has_failed() {
+            return true;
+        }
         let pages = self.pages.load(Ordering::Relaxed);
         if pages < self.pages_seen {
             self.pages_due = COPIED_FROM;
@@ -118,7 +122,8 @@ impl Log {
     /// Copies the log to its end, which can be begun anew only if nobody writes meanwhile. The error is that of a sync,
     /// after which the log must stay as it is until the next start.
     pub(crate) fn finish(&mut self) -> rusqlite::Result<()> {
-        self.let_go()?;
+        // A read transaction that does not end is only in the way.
+        drop(self.let_go());
         self.copier.copy(&self.db)
     }
 

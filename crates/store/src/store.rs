@@ -77,7 +77,7 @@ impl Sqlite {
         let db = schema::open_writer(path)?;
         // What is read from a log that is not settled was committed once, and may not be durable. It is good enough for a
         // figure, as the last one that anybody saw; replays and everything else that is acknowledged wait for the writer.
-        let settled = schema::settle(&db).map_err(|error| schema::unsettled(&error));
+        let settled = schema::settle(&db);
         let damaged = |error: rusqlite::Error| OpenError::Damaged(rows::said(&error));
         // On a connection that goes at once: counting walks a table, and the writer's would keep its pages.
         let sizes = schema::open_reader(path).map(|db| load::sizes(&db))?;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ledger::Time;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::batch::{Batch, write_uses};
 use crate::copier::is_of_sync;
@@ -66,7 +66,7 @@ enum Trouble {
     /// In the commit itself: nobody knows.
     Within(rusqlite::Error),
     /// At the start: what was loaded may not be durable.
-    Unsettled(OpenError),
+    Unsettled(rusqlite::Error),
     /// What was copied into the database file may not be on disk.
     Unsynced(rusqlite::Error),
     /// Another process wrote into the database.
@@ -163,7 +163,7 @@ impl Writer {
         heads: Vec<Head>,
         loaded: Loaded,
         shared: Arc<Shared>,
-        settled: Result<(), OpenError>,
+        settled: rusqlite::Result<()>,
     ) -> Result<Writer, OpenError> {
         let log = Log::new(db, &shared.url.path).map_err(|error| OpenError::Io(error.to_string()))?;
         let trouble = settled.err().map(Trouble::Unsettled);
@@ -276,7 +276,10 @@ impl Writer {
 
     /// Gets the database back, turning away whatever arrives meanwhile. False where that cannot be.
     fn recover(&mut self, trouble: Trouble, queue: &Receiver<Job>) -> bool {
-        let is_start = matches!(trouble, Trouble::Unsettled(_));
+        // Before a part of the log was copied, whether beside the writer or before a reader's snapshot was in the way, all
+        // of it is copied again after a sync that failed.
+        let is_in_the_way = |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        let mut is_all_copied_again = matches!(&trouble, Trouble::Unsettled(error) if !is_in_the_way(error));
         match &trouble {
             Trouble::Unsynced(error) => return self.ends_unsynced(error),
             Trouble::Stranger => {
@@ -303,11 +306,11 @@ impl Writer {
                     self.shared.writable.store(true, Ordering::Release);
                     return true;
                 }
-                // Before anything was copied beside the writer, all of it is copied again.
-                Err(error) if !is_start && error.downcast_ref().is_some_and(is_of_sync) => {
+                Err(error) if !is_all_copied_again && error.downcast_ref().is_some_and(is_of_sync) => {
                     return self.ends_unsynced(&error);
                 }
                 Err(error) => {
+                    is_all_copied_again &= !error.downcast_ref().is_some_and(is_in_the_way);
                     let error = error.to_string();
                     if error != logged {
                         tracing::error!(%error, "the database cannot be used; trying on");
@@ -333,8 +336,8 @@ impl Writer {
     fn ends_unsynced(&self, error: &dyn std::fmt::Display) -> bool {
         self.log.keep();
         self.shared.breaks(&format!(
-            "the database file could not be synced ({error}); look after the disk, then start again: the log has all that \
-             was acknowledged, and a start copies it anew"
+            "the database file could not be synced ({error}); look after the disk, close whatever else has the database \
+             open, then start again: the log has all that was acknowledged, and a start copies it anew"
         ));
         false
     }
