@@ -24,8 +24,8 @@ use crate::watch::{Calm, Watch};
 /// How many ends of holds one second's tick writes at most.
 const TICK_LEN_MAX: usize = 1000;
 
-/// How many last uses of credentials it writes at most. Each rewrites a page, callers wait meanwhile, and until it is written
-/// memory knows it.
+/// How many last uses of credentials it writes at most. Each rewrites a page where few credentials are in use, callers wait
+/// meanwhile, and until it is written memory knows it.
 const USES_LEN_MAX: usize = 250;
 
 /// The transaction under way.
@@ -304,13 +304,12 @@ impl<'a> Batch<'a> {
 
 /// Writes last uses of credentials that are not written yet, at most so many; says whether there were that many.
 pub(crate) fn write_uses(db: &Connection, shared: &Shared, len_max: usize) -> rusqlite::Result<bool> {
-    let slots = shared.some_uses(len_max);
-    for &slot in &slots {
-        let used = shared.credentials.get(slot).take_last_used().map(Time::micros);
+    let uses = shared.credentials.take_uses(len_max);
+    for &(slot, used) in &uses {
         db.prepare_cached("UPDATE credentials SET last_used_at = ?2 WHERE id = ?1")?
-            .execute(params![i64::from(slot) + 1, used])?;
+            .execute(params![i64::from(slot) + 1, used.micros()])?;
     }
-    Ok(slots.len() == len_max)
+    Ok(uses.len() == len_max)
 }
 
 impl Done {

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
@@ -21,6 +21,10 @@ pub(crate) struct Credentials {
     hasher: RandomState,
     /// Apart from the slots, since most credentials have none.
     limits: boxcar::Vec<ArcSwap<Limits>>,
+    /// A bit for each slot whose last use is not written yet, 64 to a word.
+    unwritten: boxcar::Vec<AtomicU64>,
+    /// The word to look at first when some of those are written next.
+    next_unwritten: AtomicUsize,
 }
 
 /// Aligned so that it lies in one line of the cache together with the mark of its vector, instead of mostly in two.
@@ -31,7 +35,7 @@ pub(crate) struct CredentialSlot {
     key_hash: u32,
     /// The slot of its account.
     pub(crate) account: u32,
-    /// Minutes since 1970 of the last use, above a bit that says whether that is still to be written.
+    /// Minutes since 1970 of the last use; 0 where there was none.
     used: AtomicU32,
     /// Where its limits lie, plus one; 0 while it never had any.
     limits: AtomicU32,
@@ -53,12 +57,17 @@ impl Limits {
     }
 }
 
-const UNWRITTEN: u32 = 1;
-
 impl Credentials {
     pub(crate) fn with_room(len: usize) -> Credentials {
         let (by_key, hasher) = (Index::with_room(len), RandomState::new());
-        Credentials { slots: boxcar::Vec::new(), by_key, hasher, limits: boxcar::Vec::new() }
+        Credentials {
+            slots: boxcar::Vec::new(),
+            by_key,
+            hasher,
+            limits: boxcar::Vec::new(),
+            unwritten: boxcar::Vec::new(),
+            next_unwritten: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -86,9 +95,12 @@ impl Credentials {
         used: Option<Time>,
     ) -> u32 {
         let key_hash = self.key_hash(api_key);
-        let used = AtomicU32::new(used.map_or(0, |used| minute(used) << 1));
+        let used = AtomicU32::new(used.map_or(0, minute));
         let limits = AtomicU32::new(self.kept(limits));
         let digest = words(&digest);
+        if self.len().is_multiple_of(64) {
+            self.unwritten.push(AtomicU64::new(0));
+        }
         to_slot(self.slots.push(CredentialSlot { digest, key_hash, account, used, limits }))
     }
 
@@ -114,6 +126,41 @@ impl Credentials {
             // Release pairs with the acquire of `limits`: whoever sees the place sees what lies there.
             None => place.store(self.kept(limits), Ordering::Release),
         }
+    }
+
+    /// Notes a use. It is to be written where it is the first in its minute.
+    pub(crate) fn note_use(&self, slot: u32, now: Time) {
+        let used = &self.get(slot).used;
+        let this_minute = minute(now);
+        if used.load(Ordering::Relaxed) != this_minute {
+            used.store(this_minute, Ordering::Relaxed);
+            let (word, bit) = (to_index(slot) / 64, 1 << (slot % 64));
+            // Release pairs with the acquire of `take_uses`: whoever sees the bit sees this use or a later one.
+            self.unwritten.get(word).expect("every slot has its bit").fetch_or(bit, Ordering::Release);
+        }
+    }
+
+    /// Some of the slots whose last use is not written, with that use, which counts as written from here on. Those of one
+    /// call lie side by side, as their rows do, and the next call goes on behind them: each page is written once a round.
+    pub(crate) fn take_uses(&self, len_max: usize) -> Vec<(u32, Time)> {
+        let mut taken = Vec::new();
+        let words = self.unwritten.count();
+        let first = self.next_unwritten.load(Ordering::Relaxed);
+        for word in (first..words).chain(0..first.min(words)) {
+            let bits = &self.unwritten[word];
+            let mut left = bits.load(Ordering::Relaxed);
+            while left != 0 {
+                if taken.len() == len_max {
+                    self.next_unwritten.store(word, Ordering::Relaxed);
+                    return taken;
+                }
+                let slot = to_slot(word * 64) + left.trailing_zeros();
+                bits.fetch_and(!(left & left.wrapping_neg()), Ordering::Acquire);
+                taken.extend(self.get(slot).last_used().map(|used| (slot, used)));
+                left &= left - 1;
+            }
+        }
+        taken
     }
 
     /// Where limits are kept, plus one; 0 where there is nothing to narrow.
@@ -154,26 +201,10 @@ impl Credentials {
 }
 
 impl CredentialSlot {
-    /// Notes a use; true where this is the first in its minute and nobody has been told of one that is still unwritten.
-    pub(crate) fn note_use(&self, now: Time) -> bool {
-        let seen = self.used.load(Ordering::Relaxed);
-        let this_minute = minute(now) << 1;
-        if seen & !UNWRITTEN == this_minute {
-            return false;
-        }
-        self.used.swap(this_minute | UNWRITTEN, Ordering::Relaxed) & UNWRITTEN == 0
-    }
-
     /// When it was last used, to the minute.
     pub(crate) fn last_used(&self) -> Option<Time> {
-        let minutes = i64::from(self.used.load(Ordering::Relaxed) >> 1);
+        let minutes = i64::from(self.used.load(Ordering::Relaxed));
         (minutes != 0).then(|| Time::from_micros(minutes * MINUTE_US))
-    }
-
-    /// The same, and the use counts as written from here on.
-    pub(crate) fn take_last_used(&self) -> Option<Time> {
-        self.used.fetch_and(!UNWRITTEN, Ordering::Relaxed);
-        self.last_used()
     }
 }
 
@@ -186,24 +217,52 @@ fn words(digest: &[u8; 32]) -> [u64; 4] {
 const MINUTE_US: i64 = 60_000_000;
 
 fn minute(time: Time) -> u32 {
-    u32::try_from(time.micros() / MINUTE_US).unwrap_or(0) & (u32::MAX >> 1)
+    u32::try_from(time.micros() / MINUTE_US).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn at(minute: i64) -> Time {
+        Time::from_micros(minute * MINUTE_US + 5)
+    }
+
+    fn minutes(uses: &[(u32, Time)]) -> Vec<(u32, i64)> {
+        uses.iter().map(|&(slot, used)| (slot, used.micros() / MINUTE_US)).collect()
+    }
+
     #[test]
-    fn a_use_is_told_once_until_it_is_written() {
+    fn a_use_is_taken_once_in_its_minute() {
         let credentials = Credentials::with_room(1);
         let slot = credentials.add("KEY", digest::of("KEY", "SECRET"), 0, Limits::default(), None);
-        let credential = credentials.get(slot);
-        let at = |minute: i64| Time::from_micros(minute * MINUTE_US + 5);
-        assert!(credential.note_use(at(10)));
-        assert!(!credential.note_use(at(10)));
-        assert!(!credential.note_use(at(11)), "the first use is still unwritten");
-        assert_eq!(credential.take_last_used(), Some(Time::from_micros(11 * MINUTE_US)));
-        assert!(credential.note_use(at(12)));
+        assert_eq!(credentials.take_uses(10), []);
+        for minute in [10, 10, 11] {
+            credentials.note_use(slot, at(minute));
+        }
+        assert_eq!(credentials.take_uses(10), [(slot, Time::from_micros(11 * MINUTE_US))]);
+        assert_eq!(credentials.take_uses(10), []);
+        credentials.note_use(slot, at(11));
+        assert_eq!(credentials.take_uses(10), [], "this minute is written");
+        credentials.note_use(slot, at(12));
+        assert_eq!(minutes(&credentials.take_uses(10)), [(slot, 12)]);
+    }
+
+    #[test]
+    fn uses_are_taken_in_rounds() {
+        let credentials = Credentials::with_room(200);
+        for n in 0..200 {
+            credentials.add(&n.to_string(), [0; 32], 0, Limits::default(), None);
+        }
+        for slot in [199, 7, 64, 3, 65, 130] {
+            credentials.note_use(slot, at(1));
+        }
+        assert_eq!(minutes(&credentials.take_uses(3)), [(3, 1), (7, 1), (64, 1)]);
+        // Used again meanwhile: its turn comes after those that have waited longer.
+        credentials.note_use(3, at(2));
+        assert_eq!(minutes(&credentials.take_uses(2)), [(65, 1), (130, 1)]);
+        assert_eq!(minutes(&credentials.take_uses(9)), [(199, 1), (3, 2)]);
+        assert_eq!(credentials.take_uses(9), []);
     }
 
     #[test]

@@ -7,9 +7,8 @@ use arc_swap::Guard;
 use ledger::Time;
 
 use crate::AccountNow;
-use crate::credentials::{CredentialSlot, Limits};
+use crate::credentials::{Credentials, Limits};
 use crate::postgres::Used;
-use crate::shared::Shared;
 
 /// A credential whose key and secret were right, and its account's figures of this instant.
 pub struct Grant<'a> {
@@ -23,7 +22,7 @@ pub struct Grant<'a> {
 /// Where the credential is known from.
 pub(crate) enum Known<'a> {
     /// This process's memory.
-    Memory { slot: u32, credential: &'a CredentialSlot, limits: Option<Guard<Arc<Limits>>>, shared: &'a Shared },
+    Memory { slot: u32, limits: Option<Guard<Arc<Limits>>>, credentials: &'a Credentials },
     /// The database, just now.
     Database { limits: Limits, used: Used<'a> },
 }
@@ -43,12 +42,7 @@ impl Grant<'_> {
     /// Notes that it was used: at once in memory, on disk at most once a minute.
     pub fn note_use(&self) {
         match &self.credential {
-            Known::Memory { slot, credential, shared, .. } => {
-                if credential.note_use(self.at) {
-                    // Fails only once the writer has ended; the use is then known to nobody, as after a crash.
-                    shared.uses.send(*slot).unwrap_or_default();
-                }
-            }
+            Known::Memory { slot, credentials, .. } => credentials.note_use(*slot, self.at),
             Known::Database { used, .. } => used.note(self.at),
         }
     }

@@ -1,7 +1,6 @@
 //! What the writer and everybody else have in common: the published state, and counters.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,9 +28,6 @@ pub(crate) struct Shared {
     pub(crate) tokens: Tokens,
     /// The greatest durable time, in microseconds: ledger time never falls behind it.
     pub(crate) last_time: AtomicI64,
-    /// Slots of credentials whose last use is to be written.
-    pub(crate) uses: Sender<u32>,
-    pub(crate) uses_waiting: Mutex<Receiver<u32>>,
     /// Whether movements are taken.
     pub(crate) writable: AtomicBool,
     pub(crate) queue_len: AtomicUsize,
@@ -82,12 +78,6 @@ impl Shared {
 
     pub(crate) fn watches(&self) -> MutexGuard<'_, Watches> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Some of the credentials whose last use is to be written.
-    pub(crate) fn some_uses(&self, len_max: usize) -> Vec<u32> {
-        let waiting = self.uses_waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.try_iter().take(len_max).collect()
     }
 }
 

@@ -82,7 +82,6 @@ impl Sqlite {
         // On a connection that goes at once: counting walks a table, and the writer's would keep its pages.
         let sizes = schema::open_reader(path).map(|db| load::sizes(&db))?;
         let (accounts, credentials) = sizes.map_err(damaged)?;
-        let (uses, uses_waiting) = channel();
         let shared = Arc::new(Shared {
             url,
             clock: Arc::clone(&options.clock),
@@ -94,8 +93,6 @@ impl Sqlite {
             credentials: Credentials::with_room(credentials),
             tokens: Tokens::new(),
             last_time: AtomicI64::new(0),
-            uses,
-            uses_waiting: Mutex::new(uses_waiting),
             writable: AtomicBool::new(settled.is_ok()),
             queue_len: AtomicUsize::new(0),
             last_callers: AtomicUsize::new(0),
@@ -161,10 +158,9 @@ impl Sqlite {
     pub fn authenticate(&self, api_key: &str, secret_key: &str, now: Time) -> Option<Grant<'_>> {
         let shared = &*self.inner.shared;
         let slot = shared.credentials.authenticate(api_key, secret_key, |account| shared.accounts.approach(account))?;
-        let credential = shared.credentials.get(slot);
-        let account = shared.accounts.now(credential.account, &shared.holds, now);
+        let account = shared.accounts.now(shared.credentials.get(slot).account, &shared.holds, now);
         let limits = shared.credentials.limits(slot);
-        Some(Grant { account, at: now, credential: Known::Memory { slot, credential, limits, shared } })
+        Some(Grant { account, at: now, credential: Known::Memory { slot, limits, credentials: &shared.credentials } })
     }
 
     /// An account's figures of this instant.
