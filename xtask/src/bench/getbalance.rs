@@ -12,10 +12,10 @@ use anyhow::{Result, ensure};
 
 use super::accounts;
 use super::conditions::conditions;
-use super::figures::{median, table, us};
+use super::figures::{median, table};
 use super::nginx::Nginx;
 use super::pacer::{Paced, Pacer};
-use super::process::{self, cpu_time, resident};
+use super::process::{self, resident};
 use super::wrk::{Seen, Wrk};
 use crate::http::Connection;
 use crate::operator::get_balance;
@@ -125,9 +125,7 @@ fn probe(server: &Server, accounts: u64) -> Result<()> {
 }
 
 fn measure(wrk: &Wrk, address: &crate::http::Address, pid: i32, seconds: u64) -> Result<Measured> {
-    let before = cpu_time(pid)?;
-    let seen = wrk.load(address, seconds)?;
-    let cpu_us = us(cpu_time(pid)? - before) / seen.requests;
+    let (seen, cpu_us) = wrk.load(address, pid, seconds)?;
     Ok(Measured { seen, cpu_us, paced: None })
 }
 

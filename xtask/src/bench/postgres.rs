@@ -90,8 +90,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for round in 1..=arguments.rounds {
         println!("round {round} of {}", arguments.rounds);
         let seconds = arguments.seconds;
-        rounds.reads.ours.push(wrk.load(&node.public, seconds)?);
-        rounds.reads.other.push(wrk.load(&alone.public, seconds)?);
+        rounds.reads.ours.push(wrk.load(&node.public, node.pid()?, seconds)?.0);
+        rounds.reads.other.push(wrk.load(&alone.public, alone.pid()?, seconds)?.0);
         let (before, lsn) = (commits(node)?, sizes::wal(&engine)?);
         rounds.charges.ours.push(gathered.many(seconds)?);
         let (after, end) = (commits(node)?, sizes::wal(&engine)?);

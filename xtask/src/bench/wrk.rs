@@ -36,33 +36,52 @@ impl Wrk {
         Ok(Wrk { program, script, bodies })
     }
 
-    /// Loads `address` for so many seconds. Any error that wrk counts is an error.
-    pub(crate) fn load(&self, address: &Address, seconds: u64) -> Result<Seen> {
+    /// Loads `address`, where process `pid` serves, for so many seconds; what was seen, and the processor time that the server
+    /// took for each request, in microseconds. Any error that wrk counts is an error.
+    pub(crate) fn load(&self, address: &Address, pid: i32, seconds: u64) -> Result<(Seen, f64)> {
         let Address::Tcp(address) = address else { anyhow::bail!("wrk speaks TCP only") };
         let mut command = Command::new(&self.program);
         command.args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{seconds}s"), "-s"]).arg(&self.script);
-        Seen::by(command.arg(format!("http://{address}")).arg("--").arg(&self.bodies), &["errors"])
+        command.arg(format!("http://{address}")).arg("--").arg(&self.bodies).arg(pid.to_string());
+        let figures = figures(&mut command, &["errors"])?;
+        let ticks = figure(&figures, "cpu_ticks")?;
+        let seen = Seen::of(&figures)?;
+        #[expect(clippy::cast_precision_loss, reason = "some hundred ticks a second")]
+        let cpu_us = ticks * 1e6 / rustix::param::clock_ticks_per_second() as f64 / seen.requests;
+        Ok((seen, cpu_us))
     }
 }
 
 impl Seen {
-    /// Runs wrk with a script of ours, which ends in one line of JSON; each of the figures `none` must be zero there.
+    /// What wrk saw with a script of ours; each of the figures `none` must be zero.
     pub(crate) fn by(wrk: &mut Command, none: &[&str]) -> Result<Seen> {
-        let output = programs::output(wrk)?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let line = text.lines().find(|line| line.starts_with('{'));
-        let line = line.with_context(|| format!("wrk failed: {text}{}", String::from_utf8_lossy(&output.stderr)))?;
-        let seen: Value = serde_json::from_str(line)?;
-        let figure = |name: &str| seen[name].as_f64().with_context(|| format!("wrk did not say its {name}: {line}"));
-        for name in none {
-            ensure!(figure(name)? == 0.0, "not every answer was the right one: {line}");
-        }
-        let requests = figure("requests")?;
+        Seen::of(&figures(wrk, none)?)
+    }
+
+    fn of(figures: &Value) -> Result<Seen> {
+        let requests = figure(figures, "requests")?;
         Ok(Seen {
             requests,
-            per_second: requests / figure("duration_us")? * 1e6,
-            p50_us: figure("p50_us")?,
-            p99_us: figure("p99_us")?,
+            per_second: requests / figure(figures, "duration_us")? * 1e6,
+            p50_us: figure(figures, "p50_us")?,
+            p99_us: figure(figures, "p99_us")?,
         })
     }
+}
+
+/// Runs wrk with a script of ours, which ends in one line of JSON; each of the figures `none` must be zero there.
+fn figures(wrk: &mut Command, none: &[&str]) -> Result<Value> {
+    let output = programs::output(wrk)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find(|line| line.starts_with('{'));
+    let line = line.with_context(|| format!("wrk failed: {text}{}", String::from_utf8_lossy(&output.stderr)))?;
+    let figures: Value = serde_json::from_str(line)?;
+    for name in none {
+        ensure!(figure(&figures, name)? == 0.0, "not every answer was the right one: {line}");
+    }
+    Ok(figures)
+}
+
+fn figure(figures: &Value, name: &str) -> Result<f64> {
+    figures[name].as_f64().with_context(|| format!("wrk did not say its {name}: {figures}"))
 }

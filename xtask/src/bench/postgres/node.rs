@@ -43,6 +43,10 @@ impl Node {
         Ok(node)
     }
 
+    pub(super) fn pid(&self) -> Result<i32> {
+        Ok(i32::try_from(self.child.id())?)
+    }
+
     /// A caller who needs no token.
     pub(super) fn operator(&self) -> Result<Operator> {
         Ok(Operator::open(&self.socket)?)
@@ -67,8 +71,7 @@ impl Node {
 
     /// Asks it to stop, and waits for the end.
     pub(super) fn stop(mut self) -> Result<()> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a pid")?;
-        kill_process(pid, Signal::TERM)?;
+        kill_process(Pid::from_raw(self.pid()?).context("a pid")?, Signal::TERM)?;
         let status = self.child.wait()?;
         ensure!(status.success(), "a node ended with {status} when it was asked to stop");
         Ok(())
