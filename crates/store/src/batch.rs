@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use ledger::{Account, AccountId, Currency, Entry, Minor, Time};
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use crate::AccountNow;
 use crate::credentials::Limits;
@@ -36,6 +36,8 @@ pub(crate) struct Batch<'a> {
     heads: &'a [Head],
     pub(crate) loaded: &'a Loaded,
     pub(crate) done: Done,
+    /// Of [`rows::entry_insert`], from the first entry on.
+    insert: Option<CachedStatement<'a>>,
 }
 
 /// What becomes true with the commit.
@@ -108,7 +110,7 @@ impl<'a> Batch<'a> {
         loaded: &'a Loaded,
         now: Time,
     ) -> Batch<'a> {
-        Batch { db, shared, now, heads, loaded, done: Done { now, ..Done::default() } }
+        Batch { db, shared, now, heads, loaded, done: Done { now, ..Done::default() }, insert: None }
     }
 
     /// The account's state as this transaction leaves it so far.
@@ -265,7 +267,11 @@ impl<'a> Batch<'a> {
         let draft = self.draft(slot);
         let links = Links { previous: std::mem::replace(&mut draft.row, row), settles };
         draft.is_changed = true;
-        rows::insert_entry(self.db, row, entry, links)?;
+        let insert = match &mut self.insert {
+            Some(insert) => insert,
+            unknown => unknown.insert(rows::entry_insert(self.db)?),
+        };
+        rows::insert_entry(self.db, insert, row, entry, links)?;
         self.done.keys.extend(fingerprint.map(|fingerprint| (fingerprint, row)));
         self.done.keys.extend(rows::settles(entry, links).map(|target| (digest::settled(target), row)));
         self.done.rows += 1;

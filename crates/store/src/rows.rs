@@ -6,7 +6,7 @@ use ledger::{
     AccountId, Actor, Content, Currency, Entry, Hash, Hold, Key, Kind, Metadata, Minor, Reason, Reference, Refusal,
     Status, Target, Time,
 };
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 /// The columns of an entry, in the order that [`entry`] reads them.
 pub(crate) const ENTRY: &str = "id, account, number, kind, amount, posted, held, credit_limit, status, at, recorded_at, \
@@ -77,14 +77,24 @@ pub(crate) fn settles(entry: &Entry, links: Links) -> Option<Target> {
     entry.target.filter(|_| is_settled)
 }
 
-/// Appends an entry as row `row`, and every 128th of an account as a milestone.
-pub(crate) fn insert_entry(db: &Connection, row: i64, entry: &Entry, links: Links) -> rusqlite::Result<()> {
-    let metadata = (!entry.metadata.is_empty()).then(|| metadata_json(&entry.metadata));
+/// The statement that [`insert_entry`] takes, found once for many entries.
+pub(crate) fn entry_insert(db: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
     db.prepare_cached(
         "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
          ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
-    )?
-    .execute(params![
+    )
+}
+
+/// Appends an entry as row `row`, and every 128th of an account as a milestone.
+pub(crate) fn insert_entry(
+    db: &Connection,
+    insert: &mut CachedStatement<'_>,
+    row: i64,
+    entry: &Entry,
+    links: Links,
+) -> rusqlite::Result<()> {
+    let metadata = (!entry.metadata.is_empty()).then(|| metadata_json(&entry.metadata));
+    insert.execute(params![
         row,
         entry.account.get(),
         number(entry.number),

@@ -148,9 +148,10 @@ impl Log {
 
     fn append(&mut self, db: &Connection, entries: &[Entry]) -> rusqlite::Result<()> {
         let mut notes = Notes::new();
+        let mut insert = rows::entry_insert(db)?;
         for entry in entries {
             let (row, links) = (self.row + 1, self.links(db, entry)?);
-            rows::insert_entry(db, row, entry, links)?;
+            rows::insert_entry(db, &mut insert, row, entry, links)?;
             if let Some(key) = &entry.key {
                 notes.push((fingerprint(load::scope(entry), key), row));
             }
