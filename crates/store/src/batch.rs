@@ -16,6 +16,7 @@ use crate::load::{self, Head, Loaded};
 use crate::maps::{ByFingerprint, BySlot};
 use crate::memory::{Second, Traits};
 use crate::operators::TokenChange;
+use crate::perform::Asked;
 use crate::rows::{self, Links, Settles};
 use crate::shared::Shared;
 use crate::statement::Last;
@@ -208,6 +209,17 @@ impl<'a> Batch<'a> {
                 is_heard: false,
             }
         })
+    }
+
+    /// Has the processor fetch what a command that comes soon will look at: it lies far apart, and mostly in no cache.
+    pub(crate) fn approach(&self, asked: &Asked) {
+        if let Some(slot) = asked.slot {
+            self.shared.accounts.approach(slot);
+            std::hint::black_box(self.heads[load::index(slot)].at);
+        }
+        if let Some(fingerprint) = asked.fingerprint {
+            self.loaded.follower.approach_key(fingerprint);
+        }
     }
 
     /// An open hold of an account, as this transaction leaves it so far.

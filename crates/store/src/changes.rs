@@ -15,6 +15,10 @@ use crate::{
     alerts, audit, currencies, import, operators, settings,
 };
 
+/// How many commands ahead of the one being decided the processor is told of: what it waits for is here by then, and not yet
+/// gone again.
+const APPROACHED: usize = 8;
+
 impl Sqlite {
     /// Decides the commands in their order and keeps what comes of them; returns when all of it is durable. Openings go
     /// through [`Sqlite::open_account`].
@@ -26,8 +30,14 @@ impl Sqlite {
         let accounts = self.accounts();
         let asked: Vec<_> = commands.into_iter().map(|command| Asked::new(command, accounts)).collect();
         let perform = move |batch: &mut Batch<'_>| {
-            let outcomes = asked.iter().map(|asked| audit::perform(batch, asked, request_id.as_ref()));
-            let outcomes: Vec<_> = outcomes.collect::<rusqlite::Result<_>>()?;
+            asked.iter().take(APPROACHED).for_each(|asked| batch.approach(asked));
+            let mut outcomes = Vec::with_capacity(len);
+            for (at, this) in asked.iter().enumerate() {
+                if let Some(soon) = asked.get(at + APPROACHED) {
+                    batch.approach(soon);
+                }
+                outcomes.push(audit::perform(batch, this, request_id.as_ref())?);
+            }
             // Whoever brought them clears them away, too.
             Ok((outcomes, asked))
         };

@@ -148,6 +148,12 @@ impl Follower {
         self.active.find(fingerprint).or_else(|| self.writing.as_ref()?.generation.find(fingerprint))
     }
 
+    /// Has the processor fetch what finding that key takes first.
+    pub(crate) fn approach_key(&self, fingerprint: u128) {
+        std::hint::black_box(self.find_unwritten(fingerprint));
+        self.keys.approach(fingerprint);
+    }
+
     /// Writes the next piece as part of the transaction under way, which appends `rows` rows to the log.
     pub(crate) fn write_piece(&mut self, db: &Connection, source: Source<'_>, rows: usize) -> rusqlite::Result<()> {
         self.write(db, source, rows * PACE)?;

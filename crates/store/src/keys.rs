@@ -81,6 +81,11 @@ impl Keys {
         self.runs.find(db, fingerprint)
     }
 
+    /// Has the processor fetch what finding that key takes first.
+    pub(crate) fn approach(&self, fingerprint: u128) {
+        self.runs.iter().for_each(|run| run.approach(fingerprint));
+    }
+
     /// A run of level 0, to be filled in ascending order.
     pub(crate) fn begin(&mut self) -> RunWriter {
         self.begin_at(0)

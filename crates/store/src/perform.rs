@@ -19,7 +19,7 @@ pub(crate) struct Asked {
     /// Its account's slot, which stays the same; `None` where there was no such account yet.
     pub(crate) slot: Option<u32>,
     /// Its key's.
-    fingerprint: Option<u128>,
+    pub(crate) fingerprint: Option<u128>,
 }
 
 impl Asked {

@@ -45,6 +45,13 @@ impl Filter {
         each(bits).fold(1, |all, (word, bit)| all & words[word] >> bit) & 1 != 0
     }
 
+    /// Has the processor fetch the block that says so.
+    pub(super) fn approach(&self, fingerprint: u128) {
+        let (block, _) = place(fingerprint, self.blocks.len());
+        let Block([first, ..]) = &self.blocks[block];
+        std::hint::black_box(*first);
+    }
+
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         self.blocks.iter().flat_map(|Block(words)| words).flat_map(|word| word.to_le_bytes()).collect()
     }

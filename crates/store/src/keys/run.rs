@@ -59,18 +59,29 @@ impl Run {
         Ok(None)
     }
 
-    /// The parts that may hold what `fence` belongs to. Fingerprints are spread evenly, so that the one part can be foretold,
-    /// nearly always rightly.
+    /// Has the processor fetch the block of the filter that is probably asked.
+    pub(super) fn approach(&self, fingerprint: u128) {
+        if let Some(part) = self.parts.get(self.part_foretold(fence(fingerprint))) {
+            part.filter.approach(fingerprint);
+        }
+    }
+
+    /// The parts that may hold what `fence` belongs to: nearly always the one that was foretold, since fingerprints are spread
+    /// evenly.
     fn parts_around(&self, fence: u64) -> Range<usize> {
         let firsts = &self.firsts;
-        let len = u64::try_from(firsts.len()).expect("a length");
-        let guess = usize::try_from(((fence >> 32) * len) >> 32).expect("less than the number of parts");
+        let guess = self.part_foretold(fence);
         let begins_before = firsts.get(guess).is_some_and(|&first| first < fence);
         if begins_before && firsts.get(guess + 1).is_none_or(|&next| fence < next) {
             guess..guess + 1
         } else {
             around(firsts, fence)
         }
+    }
+
+    fn part_foretold(&self, fence: u64) -> usize {
+        let len = u64::try_from(self.firsts.len()).expect("a length");
+        usize::try_from(((fence >> 32) * len) >> 32).expect("less than the number of parts")
     }
 }
 
