@@ -3,8 +3,8 @@
 //! A server is traced while one caller and then many move credit. Three proofs come of the traces: that no acknowledgement
 //! left before a sync of the WAL that followed its write (`order`); that at every acknowledgement a power cut would
 //! have left a database with everything acknowledged so far (`disk`); and that this also holds for what a server finds
-//! written, but not synced, after it was killed (`restart`). A fourth has a sync of the database file fail (`failed`). It proves what the server asks of the system, not that the
-//! disk keeps its own word.
+//! written, but not synced, after it was killed (`restart`). A fourth has a sync of the database file fail (`failed`). What
+//! is proved is what the server asks of the system, not that the disk keeps its own word.
 
 mod disk;
 mod failed;

@@ -17,15 +17,17 @@ pub(super) struct Members(Vec<(String, Value)>);
 impl Members {
     /// Reads `body`, which must be a JSON object of no other members than `known`.
     pub(super) fn read(body: &[u8], known: &[&str]) -> Result<Members, Problem> {
-        let Unique::<Member>(members) = serde_json::from_slice(body).map_err(|error| unreadable(&error, known))?;
-        let members = Members(members.into_iter().map(|(name, Member(value))| (name, value)).collect());
+        let members = Members::of(serde_json::from_slice(body).map_err(|error| unreadable(&error, known))?);
         members.check(known).map(|()| members)
     }
 
     /// Reads `body`, which must be a JSON object, whatever its members are; see [`Members::check`].
     pub(super) fn read_any(body: &str) -> Result<Members, Problem> {
-        let Unique::<Member>(members) = serde_json::from_str(body).map_err(|error| unreadable(&error, &[]))?;
-        Ok(Members(members.into_iter().map(|(name, Member(value))| (name, value)).collect()))
+        Ok(Members::of(serde_json::from_str(body).map_err(|error| unreadable(&error, &[]))?))
+    }
+
+    fn of(Unique(members): Unique<Member>) -> Members {
+        Members(members.into_iter().map(|(name, Member(value))| (name, value)).collect())
     }
 
     /// Refuses members that are not `known`.
