@@ -1,4 +1,5 @@
-//! All credentials, in memory: read by every thread without a lock, changed by the writer alone.
+//! All credentials, in memory: read by every thread without a lock, changed by the writer alone but for their last
+//! uses, which whoever sees one notes.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;

@@ -37,7 +37,7 @@ impl Filter {
 
     /// False only where the key is not among those that the filter was made of.
     ///
-    /// All bits are looked at, though the second already decides as a rule: an end that cannot be foreseen would keep the
+    /// All bits are looked at, though the first or the second decides as a rule: an end that cannot be foreseen would keep the
     /// processor from fetching the block of the next run while it waits for this one.
     pub(super) fn may_hold(&self, fingerprint: u128) -> bool {
         let (block, bits) = place(fingerprint, self.blocks.len());
