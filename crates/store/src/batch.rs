@@ -8,7 +8,7 @@ use ledger::{Account, AccountId, Currency, Entry, Minor, Time};
 use rusqlite::{CachedStatement, Connection, params};
 
 use crate::AccountNow;
-use crate::credentials::Limits;
+use crate::credentials::{Limits, write_uses};
 use crate::digest;
 use crate::follow::Source;
 use crate::holds::OpenHold;
@@ -16,7 +16,6 @@ use crate::load::{self, Head, Loaded};
 use crate::maps::{ByFingerprint, BySlot};
 use crate::memory::{Second, Traits};
 use crate::operators::TokenChange;
-use crate::perform::Asked;
 use crate::rows::{self, Links, Settles};
 use crate::shared::Shared;
 use crate::statement::Last;
@@ -34,7 +33,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) db: &'a Connection,
     pub(crate) shared: &'a Shared,
     pub(crate) now: Time,
-    heads: &'a [Head],
+    pub(crate) heads: &'a [Head],
     pub(crate) loaded: &'a Loaded,
     pub(crate) done: Done,
     /// Of [`rows::entry_insert`], from the first entry on.
@@ -211,17 +210,6 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// Has the processor fetch what a command that comes soon will look at: it lies far apart, and mostly in no cache.
-    pub(crate) fn approach(&self, asked: &Asked) {
-        if let Some(slot) = asked.slot {
-            self.shared.accounts.approach(slot);
-            std::hint::black_box(self.heads[load::index(slot)].at);
-        }
-        if let Some(fingerprint) = asked.fingerprint {
-            self.loaded.follower.approach_key(fingerprint);
-        }
-    }
-
     /// An open hold of an account, as this transaction leaves it so far.
     pub(crate) fn open_hold(&mut self, slot: u32, number: u64) -> Option<OpenHold> {
         match self.draft(slot).holds.get(&number) {
@@ -318,16 +306,6 @@ impl<'a> Batch<'a> {
         self.done.drafts.insert(slot, draft);
         self.write_entry(slot, entry, fingerprint, None)
     }
-}
-
-/// Writes last uses of credentials that are not written yet, at most so many; says whether there were that many.
-pub(crate) fn write_uses(db: &Connection, shared: &Shared, len_max: usize) -> rusqlite::Result<bool> {
-    let uses = shared.credentials.take_uses(len_max);
-    for &(slot, used) in &uses {
-        db.prepare_cached("UPDATE credentials SET last_used_at = ?2 WHERE id = ?1")?
-            .execute(params![i64::from(slot) + 1, used.micros()])?;
-    }
-    Ok(uses.len() == len_max)
 }
 
 impl Done {

@@ -9,11 +9,13 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
 use ledger::Time;
+use rusqlite::Connection;
 use subtle::ConstantTimeEq;
 
 use crate::digest;
 use crate::index::Index;
 use crate::memory::{to_index, to_slot};
+use crate::shared::Shared;
 
 /// Every credential, found by its key; the secret is known only as a digest.
 pub(crate) struct Credentials {
@@ -207,6 +209,16 @@ impl CredentialSlot {
         let minutes = i64::from(self.used.load(Ordering::Relaxed));
         (minutes != 0).then(|| Time::from_micros(minutes * MINUTE_US))
     }
+}
+
+/// Writes last uses that are not written yet, at most so many; says whether there were that many.
+pub(crate) fn write_uses(db: &Connection, shared: &Shared, len_max: usize) -> rusqlite::Result<bool> {
+    let uses = shared.credentials.take_uses(len_max);
+    let mut update = db.prepare_cached("UPDATE credentials SET last_used_at = ?2 WHERE id = ?1")?;
+    for &(slot, used) in &uses {
+        update.execute((i64::from(slot) + 1, used.micros()))?;
+    }
+    Ok(uses.len() == len_max)
 }
 
 /// Eight bytes are compared at once.

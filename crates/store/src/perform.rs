@@ -19,7 +19,7 @@ pub(crate) struct Asked {
     /// Its account's slot, which stays the same; `None` where there was no such account yet.
     pub(crate) slot: Option<u32>,
     /// Its key's.
-    pub(crate) fingerprint: Option<u128>,
+    fingerprint: Option<u128>,
 }
 
 impl Asked {
@@ -43,6 +43,17 @@ struct NamedEntry {
 }
 
 impl Batch<'_> {
+    /// Has the processor fetch what a command will look at first: it lies far apart, and mostly in no cache.
+    pub(crate) fn approach(&self, asked: &Asked) {
+        if let Some(slot) = asked.slot {
+            self.shared.accounts.approach(slot);
+            std::hint::black_box(self.heads[crate::load::index(slot)].at);
+        }
+        if let Some(fingerprint) = asked.fingerprint {
+            self.loaded.follower.approach_key(fingerprint);
+        }
+    }
+
     /// Decides a command on an existing account and writes what comes of it.
     pub(crate) fn perform(&mut self, asked: &Asked) -> rusqlite::Result<Result<Outcome, Refused>> {
         let &Asked { ref command, slot, fingerprint } = asked;

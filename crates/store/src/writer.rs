@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use ledger::Time;
 use rusqlite::{Connection, ErrorCode};
 
-use crate::batch::{Batch, write_uses};
+use crate::batch::Batch;
 use crate::copier::is_of_sync;
+use crate::credentials::write_uses;
 use crate::follow::Source;
 use crate::job::{Answer, Job};
 use crate::load::{self, Head, Loaded};
