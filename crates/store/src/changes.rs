@@ -30,7 +30,10 @@ impl Sqlite {
         let accounts = self.accounts();
         let asked: Vec<_> = commands.into_iter().map(|command| Asked::new(command, accounts)).collect();
         let perform = move |batch: &mut Batch<'_>| {
-            asked.iter().take(APPROACHED).for_each(|asked| batch.approach(asked));
+            // One alone is looked up at once anyway.
+            if len > 1 {
+                asked.iter().take(APPROACHED).for_each(|asked| batch.approach(asked));
+            }
             let mut outcomes = Vec::with_capacity(len);
             for (at, this) in asked.iter().enumerate() {
                 if let Some(soon) = asked.get(at + APPROACHED) {
