@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::programs::{self, cargo, run as run_program};
 use crate::{
-    client_only, cluster, crash, disk_full, fuzz_api, packaging, planted, readme, samples, server, sync_proof,
+    bench, client_only, cluster, crash, disk_full, fuzz_api, packaging, planted, readme, samples, server, sync_proof,
 };
 
 /// Few enough for CI, enough for two generations of everything that is written behind the commits. `cargo xtask crash`
@@ -33,6 +33,7 @@ pub(crate) fn run() -> Result<()> {
     step("samples", || samples::run(&samples::Arguments::default()))?;
     step("client only", client_only::run)?;
     step("fuzz", || client_only::fuzz(FUZZ_SECONDS))?;
+    step("training", || bench::train(&server::build()?))?;
     step("crash", || crash::prove(&server::build()?, KILLS, crate::random::Random::fresh_seed()))?;
     step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
     step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;

@@ -25,6 +25,7 @@ mod planted;
 mod programs;
 mod random;
 mod readme;
+mod release;
 mod samples;
 mod server;
 mod sync_proof;
@@ -44,9 +45,10 @@ struct Arguments {
 enum Chore {
     /// Everything that CI checks, on this machine
     Ci,
+    /// Makes sodu as it should be installed: arranged by what runs under load, and proven by some kills
+    Release,
     /// Measures sodu against its yardsticks, both in one run
-    #[command(subcommand)]
-    Bench(bench::Bench),
+    Bench(bench::Arguments),
     /// Kills the server under load, again and again, and holds what it kept against a list of its own
     Crash(crash::Arguments),
     /// Shows with strace that nothing is acknowledged before it is synced, and cuts the power at every acknowledgement
@@ -78,7 +80,8 @@ enum Chore {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().chore {
         Chore::Ci => ci::run(),
-        Chore::Bench(bench) => bench::run(&bench),
+        Chore::Release => release::run(),
+        Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Crash(arguments) => crash::run(&arguments),
         Chore::SyncProof(arguments) => sync_proof::run(&arguments),
         Chore::DiskFull(arguments) => disk_full::run(&arguments),

@@ -82,17 +82,28 @@ pub(crate) fn need_postgres() -> Result<()> {
 
 /// Where those of the newest version that is installed are.
 pub(crate) fn postgres_folder() -> Result<PathBuf> {
+    need_newest("/usr/lib/postgresql", "", "initdb", "postgresql")
+}
+
+/// Where llvm-bolt and its tools of the newest version that is installed are.
+pub(crate) fn bolt_folder() -> Result<PathBuf> {
+    need_newest("/usr/lib", "llvm-", "llvm-bolt", "bolt-19")
+}
+
+/// The folder of `program` where Debian keeps a folder a version in `all`, named by `prefix` and the version's number; `package`
+/// is installed where there is none.
+fn need_newest(all: &str, prefix: &str, program: &str, package: &str) -> Result<PathBuf> {
     let newest = || {
-        let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-        let number = |folder: &PathBuf| folder.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
-        let newest = versions.map(|entry| entry.path()).filter(|folder| folder.join("bin/initdb").is_file());
-        newest.max_by_key(number).map(|folder| folder.join("bin"))
+        let versions = std::fs::read_dir(all).into_iter().flatten().flatten();
+        let number = |folder: &PathBuf| folder.file_name()?.to_str()?.strip_prefix(prefix)?.parse::<u32>().ok();
+        let having = versions.map(|entry| entry.path()).filter(|folder| folder.join("bin").join(program).is_file());
+        having.max_by_key(number).map(|folder| folder.join("bin"))
     };
     if let Some(folder) = newest() {
         return Ok(folder);
     }
-    let install = install("PostgreSQL's server", "postgresql")?;
-    newest().with_context(|| install_failed("postgresql", &install))
+    let install = install(program, package)?;
+    newest().with_context(|| install_failed(package, &install))
 }
 
 /// Installs Debian's `package`, where that is possible.

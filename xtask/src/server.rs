@@ -25,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often readiness is asked for: as fine as the start times that the benchmarks report.
 const POLL: Duration = Duration::from_millis(1);
 
-/// Builds `sodu` as it is released, and says where it is. The proofs take this build too: it is what runs for people.
+/// Builds `sodu` as `cargo build --release` does, and says where it is. The proofs take this build: it is what people try, and
+/// what [`crate::release`] arranges anew.
 pub(crate) fn build() -> Result<PathBuf> {
     programs::run(&mut programs::cargo(["build", "--quiet", "--release", "--package", "sodu"]))?;
     Ok(programs::target().join("release").join("sodu"))

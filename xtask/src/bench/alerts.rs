@@ -34,23 +34,17 @@ pub(crate) struct Arguments {
     charges: u64,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let binary = server::build()?;
+pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("bench-alerts-").tempdir_in(programs::target())?;
     let folder = folder.path();
-    let without = beside(&binary, arguments.accounts, folder, "without")?;
-    let with = beside(&binary, arguments.accounts, folder, "with")?;
-    let setting = Server::start(&Setup {
-        binary: &binary,
-        database: &with,
-        log: &folder.join("setting.log"),
-        prefix: &[],
-        flags: &[],
-    })?;
+    let without = beside(binary, arguments.accounts, folder, "without")?;
+    let with = beside(binary, arguments.accounts, folder, "with")?;
+    let setting =
+        Server::start(&Setup { binary, database: &with, log: &folder.join("setting.log"), prefix: &[], flags: &[] })?;
     set_all(&setting.socket, arguments.accounts)?;
     setting.stop()?;
 
-    let start = |database: &Path, name: &str| Target::start(&binary, database, &folder.join(name));
+    let start = |database: &Path, name: &str| Target::start(binary, database, &folder.join(name));
     let targets = [start(&without, "without.log")?, start(&with, "with.log")?];
     let resident = |n: usize| process::resident(targets[n].server.pid());
     let more = resident(1)?.saturating_sub(resident(0)?) / arguments.accounts;
@@ -72,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         target.server.stop()?;
     }
     for database in [&without, &with] {
-        server::verify(&binary, database)?;
+        server::verify(binary, database)?;
     }
     let ratio =
         |figures: &[Vec<f64>; 2]| median(figures[1].iter().zip(&figures[0]).map(|(with, without)| with / without));
@@ -89,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         ratio(&rates),
         ratio(&costs)
     );
-    println!("{}", conditions(folder, &[(&binary, "--version")]));
+    println!("{}", conditions(folder, &[(binary, "--version")]));
     Ok(())
 }
 

@@ -39,11 +39,10 @@ struct Round {
     charge: Vec<f64>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let binary = server::build()?;
+pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("bench-charge-").tempdir_in(programs::target())?;
     let (database, log) = (folder.path().join("sodu.db"), folder.path().join("sodu.log"));
-    let server = Server::start(&Setup { binary: &binary, database: &database, log: &log, prefix: &[], flags: &[] })?;
+    let server = Server::start(&Setup { binary, database: &database, log: &log, prefix: &[], flags: &[] })?;
     let mut operator = Operator::open(&server.socket)?;
     let mut random = Random::new(3);
     for id in 1..=ACCOUNTS {
@@ -64,8 +63,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     server.stop()?;
-    server::verify(&binary, &database)?;
-    report(&rounds, folder.path(), &binary, arguments);
+    server::verify(binary, &database)?;
+    report(&rounds, folder.path(), binary, arguments);
     Ok(())
 }
 

@@ -21,7 +21,7 @@ use crate::http::Connection;
 use crate::operator::get_balance;
 use crate::programs;
 use crate::random::Random;
-use crate::server::{self, Server, Setup};
+use crate::server::{Server, Setup};
 
 /// How many charges a batch has: what a sender gathers within ten milliseconds.
 const AT_ONCE: u32 = 10;
@@ -52,19 +52,18 @@ struct Measured {
     paced: Option<Paced>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let binary = server::build()?;
+pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("bench-getbalance-").tempdir_in(programs::target())?;
     let folder = folder.path();
-    let database = accounts::ledger(&binary, arguments.accounts, folder)?;
+    let database = accounts::ledger(binary, arguments.accounts, folder)?;
     let bodies = folder.join("bodies");
     accounts::write_bodies(arguments.accounts, &bodies)?;
     let wrk = Wrk::new(folder, bodies)?;
     process::pin_load()?;
 
-    start_and_memory(&binary, &database, folder, arguments.accounts)?;
+    start_and_memory(binary, &database, folder, arguments.accounts)?;
     let nginx = Nginx::start(folder)?;
-    let server = start(&binary, &database, folder)?;
+    let server = start(binary, &database, folder)?;
     probe(&server, arguments.accounts)?;
     let (mut nginxes, mut gathered, mut charged, mut idle) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
@@ -81,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     server.stop()?;
     report(&nginxes, &gathered, &charged, &idle, arguments);
-    println!("{}", conditions(folder, &[(&binary, "--version"), (&nginx.program, "-v"), (&wrk.program, "-v")]));
+    println!("{}", conditions(folder, &[(binary, "--version"), (&nginx.program, "-v"), (&wrk.program, "-v")]));
     Ok(())
 }
 

@@ -35,15 +35,14 @@ struct Cost {
     cpu_us: f64,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let binary = server::build()?;
+pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("bench-growth-").tempdir_in(programs::target())?;
     let mut rows = Vec::new();
     for (name, keys) in [("time-ordered", Keys::ordered()), ("random", Keys::random())] {
         // A folder each: the log of the one before would be taken for this one's.
         let folder = folder.path().join(name);
         std::fs::create_dir(&folder)?;
-        rows.push(grow(&binary, &folder, arguments, name, keys)?);
+        rows.push(grow(binary, &folder, arguments, name, keys)?);
         std::fs::remove_dir_all(&folder)?;
     }
     let head = ["keys", "charges/s, small", "big", "CPU µs, small", "big", "cost big / small", "database", "start, s"];
@@ -52,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     println!(
         "Wanted: 1.5 times with time-ordered keys, 2 times with random ones; a start after kill -9 in under 3 s.\n"
     );
-    println!("{}", conditions(folder.path(), &[(&binary, "--version")]));
+    println!("{}", conditions(folder.path(), &[(binary, "--version")]));
     Ok(())
 }
 

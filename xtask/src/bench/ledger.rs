@@ -55,12 +55,11 @@ impl Target {
     }
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let binary = server::build()?;
+pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("bench-ledger-").tempdir_in(programs::target())?;
     let folder = folder.path();
-    let database = accounts::ledger(&binary, arguments.accounts, folder)?;
-    let target = Target::start(&binary, &database, &folder.join("sodu.log"))?;
+    let database = accounts::ledger(binary, arguments.accounts, folder)?;
+    let target = Target::start(binary, &database, &folder.join("sodu.log"))?;
     let redis = Redis::start(folder)?;
     let singles = Singles::new(folder, &target.server.ops, &target.token, arguments.accounts)?;
     let mut keys = Keys::ordered();
@@ -80,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         hincrby.push(redis.hincrby()?);
     }
     target.server.stop()?;
-    server::verify(&binary, &database)?;
+    server::verify(binary, &database)?;
     let rate = |rates: &[f64]| format!("{:.0}", median(rates.iter().copied()));
     let of = |ours: &[f64], theirs: &[f64]| median(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs));
     let rows = [
@@ -100,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         of(&many, &nothing),
         of(&one, &many),
     );
-    println!("{}", conditions(folder, &[(&binary, "--version"), (&redis.program, "--version")]));
+    println!("{}", conditions(folder, &[(binary, "--version"), (&redis.program, "--version")]));
     Ok(())
 }
 

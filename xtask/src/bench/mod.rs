@@ -18,12 +18,26 @@ mod process;
 mod redis;
 mod refusals;
 mod single;
+mod training;
 mod wrk;
 
 use anyhow::Result;
 
+use crate::{release, server};
+pub(crate) use training::train;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Measures what `cargo build --release` makes, not what `cargo xtask release` does; that one is built first where it
+    /// is missing or older than the sources, in a quarter of an hour
+    #[arg(long, global = true)]
+    plain: bool,
+    #[command(subcommand)]
+    what: Bench,
+}
+
 #[derive(clap::Subcommand)]
-pub(crate) enum Bench {
+enum Bench {
     /// GetBalance with a million accounts under a thousand charges a second, beside nginx on the same core
     Getbalance(getbalance::Arguments),
     /// Durable charges over HTTP, in batches and one by one, beside Redis and the disk
@@ -40,14 +54,22 @@ pub(crate) enum Bench {
     Postgres(postgres::Arguments),
 }
 
-pub(crate) fn run(bench: &Bench) -> Result<()> {
-    match bench {
-        Bench::Getbalance(arguments) => getbalance::run(arguments),
-        Bench::Charge(arguments) => charge::run(arguments),
-        Bench::Ledger(arguments) => ledger::run(arguments),
-        Bench::Growth(arguments) => growth::run(arguments),
-        Bench::Alerts(arguments) => alerts::run(arguments),
-        Bench::Refusals(arguments) => refusals::run(arguments),
-        Bench::Postgres(arguments) => postgres::run(arguments),
-    }
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let (binary, made_by) = if arguments.plain {
+        (server::build()?, "cargo build --release")
+    } else {
+        (release::build()?, "cargo xtask release")
+    };
+    let binary = binary.as_path();
+    match &arguments.what {
+        Bench::Getbalance(arguments) => getbalance::run(binary, arguments),
+        Bench::Charge(arguments) => charge::run(binary, arguments),
+        Bench::Ledger(arguments) => ledger::run(binary, arguments),
+        Bench::Growth(arguments) => growth::run(binary, arguments),
+        Bench::Alerts(arguments) => alerts::run(binary, arguments),
+        Bench::Refusals(arguments) => refusals::run(binary, arguments),
+        Bench::Postgres(arguments) => postgres::run(binary, arguments),
+    }?;
+    println!("- sodu made by `{made_by}`");
+    Ok(())
 }

@@ -22,7 +22,6 @@ use super::figures::{median, table};
 use super::single::{CONNECTIONS, Singles};
 use super::wrk::{Seen, Wrk};
 use crate::programs;
-use crate::server;
 use engine::Engine;
 use node::Node;
 
@@ -64,14 +63,13 @@ struct Sides {
     other: Vec<Seen>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let binary = server::build()?;
+pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("bench-postgres-").tempdir_in(programs::target())?;
     let folder = folder.path();
     // PostgreSQL may run as somebody else, who has to get as far as its own folder.
     std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     let engine = Engine::start(folder)?;
-    let start = |name: &str, more: &str| Node::start(&binary, &engine.url(more), folder, name);
+    let start = |name: &str, more: &str| Node::start(binary, &engine.url(more), folder, name);
     let nodes = [start("node-1", "")?, start("node-2", "")?, start("node-3", "")?];
     let alone = start("alone", "?gather=off")?;
     let [node, ..] = &nodes;
@@ -102,9 +100,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         rounds.hot.other.push(gathered.one(CONNECTIONS, seconds)?);
     }
     nodes.into_iter().chain([alone]).try_for_each(Node::stop)?;
-    verify(&binary, &engine.url(""))?;
+    verify(binary, &engine.url(""))?;
     report(&rounds, arguments);
-    println!("{}", conditions(folder, &[(&binary, "--version"), (&engine.programs.join("postgres"), "--version")]));
+    println!("{}", conditions(folder, &[(binary, "--version"), (&engine.programs.join("postgres"), "--version")]));
     Ok(())
 }
 

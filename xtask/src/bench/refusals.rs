@@ -77,14 +77,13 @@ struct Growth {
     bytes: u64,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
     ensure!(arguments.poor > 0 && arguments.rounds > 0, "there must be somebody to refuse, and a round");
-    let binary = server::build()?;
     let folder = tempfile::Builder::new().prefix("bench-refusals-").tempdir_in(programs::target())?;
     let folder = folder.path();
-    let database = accounts::ledger(&binary, arguments.accounts, folder)?;
+    let database = accounts::ledger(binary, arguments.accounts, folder)?;
     let log = folder.join("sodu.log");
-    let start = || Server::start(&Setup { binary: &binary, database: &database, log: &log, prefix: &[], flags: &[] });
+    let start = || Server::start(&Setup { binary, database: &database, log: &log, prefix: &[], flags: &[] });
     let server = start()?;
     open_poor(&server.socket, arguments.poor)?;
     let (mut alone, mut beside, mut rates) = (Vec::new(), Vec::new(), Vec::new());
@@ -98,9 +97,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     server.stop()?;
     let growth = grow(start, &database, arguments)?;
-    server::verify(&binary, &database)?;
+    server::verify(binary, &database)?;
     report(&alone, &beside, &rates, &growth, arguments);
-    println!("{}", conditions(folder, &[(&binary, "--version")]));
+    println!("{}", conditions(folder, &[(binary, "--version")]));
     Ok(())
 }
 

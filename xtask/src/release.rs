@@ -1,0 +1,143 @@
+//! `cargo xtask release`: sodu as it should be installed, its code arranged by what runs under load.
+//!
+//! A sodu works in short bursts between two waits, with caches that others have used meanwhile, so what a call costs is largely
+//! how much code has to be fetched for it. Two counts under a load (`bench/training.rs`) tell what runs: after the first the
+//! compiler sets aside what hardly does, in all that is Rust (profile-guided optimization); after the second llvm-bolt does
+//! so in the whole program, SQLite's C included, and puts side by side what calls each other. BENCHMARKING.md says what that
+//! is worth. Nothing else differs from what `cargo build --release` makes.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::programs::{self, cargo, target};
+use crate::random::Random;
+use crate::{bench, crash};
+
+/// How often what was made is killed under load before it is called done; `cargo xtask crash` takes a hundred.
+const KILLS: u32 = 8;
+
+pub(crate) fn run() -> Result<()> {
+    let binary = build()?;
+    crash::prove(&binary, KILLS, Random::fresh_seed()).context("do not install what was made")?;
+    println!("release: {} is ready to be installed", binary.display());
+    Ok(())
+}
+
+/// Where the release is; each step is done again where what it starts from is newer than what it made.
+pub(crate) fn build() -> Result<PathBuf> {
+    ensure!(cfg!(target_arch = "x86_64"), "llvm-bolt counts on x86-64 alone: use what `cargo build --release` makes");
+    let (profdata, bolt) = (profdata()?, programs::bolt_folder()?);
+    let folder = target().join("released");
+    let (counts, profile, compiled) = (folder.join("counts"), folder.join("profile"), folder.join("compiled"));
+
+    let counting = compile(&folder.join("counting"), &[option("-Cprofile-generate=", &counts)])?;
+    if is_older(&profile, &counting)? {
+        count(&counting, &counts)?;
+        make(&profile, |new| {
+            let mut merge = Command::new(&profdata);
+            merge.arg("merge").arg("-o").arg(new).arg(&counts);
+            merge
+        })?;
+        // Cargo looks at a profile's name alone.
+        empty(&compiled)?;
+    }
+    let compiled = compile(&compiled, &[option("-Cprofile-use=", &profile), "-Clink-arg=-Wl,--emit-relocs".into()])?;
+
+    let released = folder.join("sodu");
+    if is_older(&released, &compiled)? {
+        let (counting, counted) = (folder.join("counting-all"), folder.join("counted"));
+        make(&counting, |new| {
+            let mut rewrite = Command::new(bolt.join("llvm-bolt"));
+            rewrite.arg(&compiled).arg("-o").arg(new).args(["--instrument", "--instrumentation-file-append-pid"]);
+            rewrite.arg(option("--instrumentation-file=", &counts.join("count")));
+            rewrite
+        })?;
+        count(&counting, &counts)?;
+        let files: Vec<PathBuf> = fs::read_dir(&counts)?.map(|file| Ok(file?.path())).collect::<Result<_>>()?;
+        make(&counted, |new| {
+            let mut merge = Command::new(bolt.join("merge-fdata"));
+            merge.arg("-o").arg(new).args(files);
+            merge
+        })?;
+        make(&released, |new| {
+            let mut rewrite = Command::new(bolt.join("llvm-bolt"));
+            rewrite.arg(&compiled).arg("-o").arg(new).arg(option("--data=", &counted));
+            rewrite.args(["--reorder-blocks=ext-tsp", "--reorder-functions=cdsort", "--split-functions"]);
+            rewrite.arg("--split-all-cold");
+            rewrite
+        })?;
+    }
+    Ok(released)
+}
+
+/// Builds sodu into a folder of its own, with these options for the compiler.
+fn compile(folder: &Path, options: &[OsString]) -> Result<PathBuf> {
+    println!("release: building in {}", folder.display());
+    let host = said_by_rustc(&["--print", "host-tuple"])?;
+    // With a target named, the options are not for what runs while building.
+    let mut build = cargo(["build", "--release", "--package", "sodu", "--target", &host]);
+    build.env("CARGO_TARGET_DIR", folder).env("CARGO_ENCODED_RUSTFLAGS", options.join(OsStr::new("\x1f")));
+    programs::run(&mut build)?;
+    Ok(folder.join(host).join("release").join("sodu"))
+}
+
+/// Has `binary` work, so that it leaves in the folder what it counts.
+fn count(binary: &Path, counts: &Path) -> Result<()> {
+    println!("release: counting what runs under load");
+    empty(counts)?;
+    bench::train(binary)?;
+    ensure!(fs::read_dir(counts)?.next().is_some(), "{} counted nothing", binary.display());
+    Ok(())
+}
+
+/// Runs what makes `file`, which is there only once it is whole.
+fn make(file: &Path, by: impl FnOnce(&Path) -> Command) -> Result<()> {
+    let new = file.with_extension("new");
+    let mut command = by(&new);
+    let output = programs::output(&mut command)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{} ended with {}:\n{said}", command.get_program().display(), output.status);
+    fs::rename(&new, file).with_context(|| format!("{} was not made:\n{said}", file.display()))
+}
+
+/// Whether `made` is missing, or from before `source`.
+fn is_older(made: &Path, source: &Path) -> Result<bool> {
+    Ok(!made.exists() || fs::metadata(made)?.modified()? < fs::metadata(source)?.modified()?)
+}
+
+/// Leaves nothing of `folder` but itself.
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    Ok(fs::create_dir_all(folder)?)
+}
+
+fn option(name: &str, value: &Path) -> OsString {
+    let mut option = OsString::from(name);
+    option.push(value);
+    option
+}
+
+/// The toolchain's llvm-profdata, which has to be of the compiler's own version.
+fn profdata() -> Result<PathBuf> {
+    let tool = PathBuf::from(said_by_rustc(&["--print", "target-libdir"])?).with_file_name("bin/llvm-profdata");
+    if !tool.exists() {
+        println!("llvm-profdata is missing: `rustup component add llvm-tools`");
+        let add = programs::output(Command::new("rustup").args(["component", "add", "llvm-tools"]));
+        let why =
+            add.map_or_else(|error| format!("{error:#}"), |add| String::from_utf8_lossy(&add.stderr).into_owned());
+        ensure!(tool.exists(), "llvm-profdata is missing: install the toolchain's component llvm-tools; {why}");
+    }
+    Ok(tool)
+}
+
+fn said_by_rustc(arguments: &[&str]) -> Result<String> {
+    let output = programs::output(Command::new("rustc").current_dir(programs::root()).args(arguments))?;
+    ensure!(output.status.success(), "rustc {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
