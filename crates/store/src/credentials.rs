@@ -131,12 +131,13 @@ impl Credentials {
         }
     }
 
-    /// Notes a use. It is to be written where it is the first in its minute.
+    /// Notes a use. It is to be written where it is the first in its minute; one of an earlier minute, by a thread that was kept
+    /// waiting, changes nothing.
     pub(crate) fn note_use(&self, slot: u32, now: Time) {
         let used = &self.get(slot).used;
         let this_minute = minute(now);
-        if used.load(Ordering::Relaxed) != this_minute {
-            used.store(this_minute, Ordering::Relaxed);
+        if used.load(Ordering::Relaxed) < this_minute {
+            used.fetch_max(this_minute, Ordering::Relaxed);
             let (word, bit) = (to_index(slot) / 64, 1 << (slot % 64));
             // Release pairs with the acquire of `take_uses`: whoever sees the bit sees this use or a later one.
             self.unwritten.get(word).expect("every slot has its bit").fetch_or(bit, Ordering::Release);
@@ -259,6 +260,38 @@ mod tests {
         assert_eq!(credentials.take_uses(10), [], "this minute is written");
         credentials.note_use(slot, at(12));
         assert_eq!(minutes(&credentials.take_uses(10)), [(slot, 12)]);
+        credentials.note_use(slot, at(11));
+        assert_eq!(credentials.take_uses(10), [], "a later use is written");
+    }
+
+    #[test]
+    fn a_use_that_is_noted_while_others_are_taken_is_not_lost() {
+        const MINUTES: u32 = 100_000;
+        let credentials = Credentials::with_room(1);
+        let slot = credentials.add("KEY", digest::of("KEY", "SECRET"), 0, Limits::default(), None);
+        let (due, noted) = (AtomicU32::new(0), AtomicU32::new(0));
+        let lost = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for minute in 1..=MINUTES {
+                    while due.load(Ordering::Acquire) < minute {
+                        std::thread::yield_now();
+                    }
+                    credentials.note_use(slot, at(i64::from(minute)));
+                    noted.store(minute, Ordering::Release);
+                }
+            });
+            let is_lost = |minute: &u32| {
+                due.store(*minute, Ordering::Release);
+                let mut taken = Vec::new();
+                while noted.load(Ordering::Acquire) < *minute {
+                    taken.extend(credentials.take_uses(1));
+                }
+                taken.extend(credentials.take_uses(1));
+                taken.last() != Some(&(slot, Time::from_micros(i64::from(*minute) * MINUTE_US)))
+            };
+            (1..=MINUTES).filter(is_lost).count()
+        });
+        assert_eq!(lost, 0);
     }
 
     #[test]
