@@ -1,8 +1,9 @@
 //! `cargo xtask bench charge`: the p50 of one durable charge beside what it cannot do without.
 //!
-//! One caller, one request at a time over a kept-alive Unix socket. The yardsticks, taken in turn in the same run and on
-//! the same file system: 128 bytes appended and synced, and a POST to the same server which it turns away before the
-//! ledger is asked (a charge without its key).
+//! One caller, one request at a time over a kept-alive connection: over TCP with an operator's token, as programs come, and
+//! over the Unix socket, as the command line does. The yardsticks, taken in turn in the same run and on the same file system:
+//! 128 bytes appended and synced, and a POST over the same connection which the server turns away before the ledger is
+//! asked (a charge without its key).
 
 use std::fs::File;
 use std::io::Write;
@@ -25,18 +26,31 @@ const BODY: &str = r#"{"amount":"1"}"#;
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How often each of the three is measured
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 30)]
     rounds: usize,
     /// How many calls in a row make one round of each
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, default_value_t = 500)]
     calls: u64,
 }
 
-/// Latencies of one round, in microseconds.
+/// The p50 and p99 of one round, in microseconds.
+#[derive(Clone, Copy)]
+struct Latency {
+    p50: f64,
+    p99: f64,
+}
+
+/// One round over one connection.
 struct Round {
-    append: Vec<f64>,
-    nothing: Vec<f64>,
-    charge: Vec<f64>,
+    append: Latency,
+    nothing: Latency,
+    charge: Latency,
+}
+
+/// A connection, and the token that it needs over TCP.
+struct Caller<'a> {
+    connection: Connection,
+    token: Option<&'a str>,
 }
 
 pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
@@ -49,85 +63,90 @@ pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
         let (api_key, secret_key) = (random.hex(30), random.hex(30));
         operator.open_account(&Account { id, credit_limit: 1_000_000_000_000, api_key, secret_key })?;
     }
-    let mut socket = Connection::open(&server.socket)?;
-    let mut rounds = Vec::new();
+    let token = server.operator_token("bench", "money")?;
+    let mut tcp = Caller { connection: Connection::open(&server.ops)?, token: Some(&token) };
+    let mut socket = Caller { connection: Connection::open(&server.socket)?, token: None };
+    let (mut over_tcp, mut over_socket) = (Vec::new(), Vec::new());
     // The first round warms caches and is not counted.
     for round in 0..=arguments.rounds {
-        let measured = Round {
-            append: append(folder.path(), arguments.calls)?,
-            nothing: nothing(&mut socket, arguments.calls)?,
-            charge: charge(&mut socket, round, arguments.calls)?,
-        };
-        if round > 0 {
-            rounds.push(measured);
+        for (caller, rounds) in [(&mut tcp, &mut over_tcp), (&mut socket, &mut over_socket)] {
+            let measured = Round {
+                append: append(folder.path(), arguments.calls)?,
+                nothing: caller.nothing(arguments.calls)?,
+                charge: caller.charge(round, arguments.calls)?,
+            };
+            if round > 0 {
+                rounds.push(measured);
+            }
         }
     }
     server.stop()?;
     server::verify(binary, &database)?;
-    report(&rounds, folder.path(), binary, arguments);
+    println!("Medians of {} rounds of {} calls each, one caller:\n", arguments.rounds, arguments.calls);
+    report("over TCP, with a token", &over_tcp);
+    report("over the Unix socket", &over_socket);
+    println!("{}", conditions(folder.path(), &[(binary, "--version")]));
     Ok(())
 }
 
-fn append(folder: &Path, calls: u64) -> Result<Vec<f64>> {
+fn append(folder: &Path, calls: u64) -> Result<Latency> {
     let mut file = File::create(folder.join("append"))?;
-    (0..calls)
-        .map(|_| {
-            let began = Instant::now();
-            file.write_all(&[7; 128])?;
-            file.sync_data()?;
-            Ok(us(began.elapsed()))
-        })
-        .collect()
+    Latency::of(calls, |_| {
+        let began = Instant::now();
+        file.write_all(&[7; 128])?;
+        file.sync_data()?;
+        Ok(us(began.elapsed()))
+    })
 }
 
-fn nothing(socket: &mut Connection, calls: u64) -> Result<Vec<f64>> {
-    let request = Request { method: "POST", path: "/v1/accounts/1/charges", key: None, body: BODY };
-    (0..calls).map(|_| exchange(socket, &request, 400)).collect()
-}
+impl Caller<'_> {
+    fn nothing(&mut self, calls: u64) -> Result<Latency> {
+        let request = Request { method: "POST", path: "/v1/accounts/1/charges", key: None, body: BODY };
+        Latency::of(calls, |_| self.exchange(&request, 400))
+    }
 
-fn charge(socket: &mut Connection, round: usize, calls: u64) -> Result<Vec<f64>> {
-    let mut random = Random::new(round as u64);
-    (0..calls)
-        .map(|call| {
+    fn charge(&mut self, round: usize, calls: u64) -> Result<Latency> {
+        let mut random = Random::new(round as u64);
+        let way = if self.token.is_some() { "tcp" } else { "socket" };
+        Latency::of(calls, |call| {
             let path = format!("/v1/accounts/{}/charges", 1 + random.below(ACCOUNTS));
-            let key = format!("bench-{round}-{call}");
-            exchange(socket, &Request { method: "POST", path: &path, key: Some(&key), body: BODY }, 201)
+            let key = format!("bench-{way}-{round}-{call}");
+            self.exchange(&Request { method: "POST", path: &path, key: Some(&key), body: BODY }, 201)
         })
-        .collect()
+    }
+
+    /// From the first byte sent to the last one received, in microseconds; what this program does with them is not the
+    /// server's.
+    fn exchange(&mut self, request: &Request<'_>, wanted: u16) -> Result<f64> {
+        let request = self.token.map_or_else(|| request.prepared_for_socket(), |token| request.prepared(token));
+        let began = Instant::now();
+        let reply = self.connection.send(&request)?;
+        let elapsed = us(began.elapsed());
+        ensure!(reply.status == wanted, "{wanted} was wanted, not {} {}", reply.status, reply.text());
+        Ok(elapsed)
+    }
 }
 
-/// From the first byte sent to the last one received, in microseconds; what this program does with them is not the server's.
-fn exchange(socket: &mut Connection, request: &Request<'_>, wanted: u16) -> Result<f64> {
-    let request = request.prepared_for_socket();
-    let began = Instant::now();
-    let reply = socket.send(&request)?;
-    let elapsed = us(began.elapsed());
-    ensure!(reply.status == wanted, "{wanted} was wanted, not {} {}", reply.status, reply.text());
-    Ok(elapsed)
+impl Latency {
+    fn of(calls: u64, call: impl FnMut(u64) -> Result<f64>) -> Result<Latency> {
+        let all = (0..calls).map(call).collect::<Result<Vec<f64>>>()?;
+        Ok(Latency { p50: median(all.iter().copied()), p99: percentile(all, 99) })
+    }
 }
 
-fn report(rounds: &[Round], folder: &Path, binary: &Path, arguments: &Arguments) {
-    let p50 = |latencies: fn(&Round) -> &Vec<f64>| -> Vec<f64> {
-        rounds.iter().map(|round| median(latencies(round).iter().copied())).collect()
-    };
-    let p99 = |latencies: fn(&Round) -> &Vec<f64>| {
-        median(rounds.iter().map(|round| percentile(latencies(round).iter().copied(), 99)))
-    };
-    let (append, nothing, charge) =
-        (p50(|round| &round.append), p50(|round| &round.nothing), p50(|round| &round.charge));
-    let ratio = median(charge.iter().zip(append.iter().zip(&nothing)).map(|(charge, (a, n))| charge / (a + n)));
-    let row = |name: &str, p50: &[f64], p99: f64| {
-        vec![name.to_owned(), format!("{:.0}", median(p50.iter().copied())), format!("{p99:.0}")]
+fn report(way: &str, rounds: &[Round]) {
+    let row = |name: &str, latency: fn(&Round) -> Latency| {
+        let median_of = |figure: fn(Latency) -> f64| median(rounds.iter().map(|round| figure(latency(round))));
+        vec![name.to_owned(), format!("{:.0}", median_of(|one| one.p50)), format!("{:.0}", median_of(|one| one.p99))]
     };
     let rows = [
-        row("append 128 bytes + fdatasync", &append, p99(|round| &round.append)),
-        row("POST that is turned away (400)", &nothing, p99(|round| &round.nothing)),
-        row("durable charge (201)", &charge, p99(|round| &round.charge)),
+        row("append 128 bytes + fdatasync", |round| round.append),
+        row("POST that is turned away (400)", |round| round.nothing),
+        row("durable charge (201)", |round| round.charge),
     ];
-    println!("Medians of {} rounds of {} calls each, one caller:\n", arguments.rounds, arguments.calls);
-    println!("{}", table(&["what", "p50 µs", "p99 µs"], &rows));
+    println!("{}", table(&[way, "p50 µs", "p99 µs"], &rows));
+    let ratio = median(rounds.iter().map(|round| round.charge.p50 / (round.append.p50 + round.nothing.p50)));
     println!(
         "charge / (append + turned away), p50, median of the rounds' ratios: {ratio:.2} (at most 1.25 is wanted)\n"
     );
-    println!("{}", conditions(folder, &[(binary, "--version")]));
 }
