@@ -12,9 +12,6 @@ use crate::{
     bench, client_only, cluster, crash, disk_full, fuzz_api, packaging, planted, readme, samples, server, sync_proof,
 };
 
-/// Few enough for CI, enough for two generations of everything that is written behind the commits. `cargo xtask crash`
-/// takes a hundred.
-const KILLS: u32 = 8;
 /// What every CI run sends, always the same; `cargo xtask fuzz-api` takes more, and other seeds.
 const FUZZ: fuzz_api::Arguments = fuzz_api::Arguments { examples: 5, seconds: None, seed: 1 };
 /// Some hundred thousand bodies; `cargo xtask fuzz` goes on for ten minutes.
@@ -34,7 +31,7 @@ pub(crate) fn run() -> Result<()> {
     step("client only", client_only::run)?;
     step("fuzz", || client_only::fuzz(FUZZ_SECONDS))?;
     step("training", || bench::train(&server::build()?))?;
-    step("crash", || crash::prove(&server::build()?, KILLS, crate::random::Random::fresh_seed()))?;
+    step("crash", || crash::prove(&server::build()?, crash::KILLS_IN_CI, crate::random::Random::fresh_seed()))?;
     step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
     step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;
     step("packaging", || packaging::run(&packaging::Arguments::default()))?;

@@ -26,7 +26,7 @@ const INSTALLED: &str = "/usr/local/bin/sodu";
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Arguments {
-    /// The program to watch [default: built as it is released]
+    /// The program to watch [default: what `cargo build --release` makes]
     #[arg(long)]
     binary: Option<PathBuf>,
 }

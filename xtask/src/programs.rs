@@ -82,22 +82,22 @@ pub(crate) fn need_postgres() -> Result<()> {
 
 /// Where those of the newest version that is installed are.
 pub(crate) fn postgres_folder() -> Result<PathBuf> {
-    need_newest("/usr/lib/postgresql", "", "initdb", "postgresql")
+    need_newest("/usr/lib/postgresql", "", 0, "initdb", "postgresql")
 }
 
-/// Where llvm-bolt and its tools of the newest version that is installed are.
+/// Where llvm-bolt and its tools are, of the newest version that is installed; those before 19 do not know all that is asked.
 pub(crate) fn bolt_folder() -> Result<PathBuf> {
-    need_newest("/usr/lib", "llvm-", "llvm-bolt", "bolt-19")
+    need_newest("/usr/lib", "llvm-", 19, "llvm-bolt", "bolt-19")
 }
 
-/// The folder of `program` where Debian keeps a folder a version in `all`, named by `prefix` and the version's number; `package`
-/// is installed where there is none.
-fn need_newest(all: &str, prefix: &str, program: &str, package: &str) -> Result<PathBuf> {
+/// The `bin` folder of the newest version of `program`, not under `least`, among the folders `all/prefixVERSION`; installs
+/// `package` where there is none.
+fn need_newest(all: &str, prefix: &str, least: u32, program: &str, package: &str) -> Result<PathBuf> {
     let newest = || {
         let versions = std::fs::read_dir(all).into_iter().flatten().flatten();
         let number = |folder: &PathBuf| folder.file_name()?.to_str()?.strip_prefix(prefix)?.parse::<u32>().ok();
         let having = versions.map(|entry| entry.path()).filter(|folder| folder.join("bin").join(program).is_file());
-        having.max_by_key(number).map(|folder| folder.join("bin"))
+        having.filter(|folder| number(folder) >= Some(least)).max_by_key(number).map(|folder| folder.join("bin"))
     };
     if let Some(folder) = newest() {
         return Ok(folder);

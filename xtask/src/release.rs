@@ -4,10 +4,10 @@
 //! how much code has to be fetched for it. Two counts under a load (`bench/training.rs`) tell what runs: after the first the
 //! compiler sets aside what hardly does, in all that is Rust (profile-guided optimization); after the second llvm-bolt does
 //! so in the whole program, SQLite's C included, and puts side by side what calls each other. BENCHMARKING.md says what that
-//! is worth. Nothing else differs from what `cargo build --release` makes.
+//! is worth. Nothing else differs from what `cargo build --release` makes without flags of its user's.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,40 +15,70 @@ use anyhow::{Context, Result, ensure};
 
 use crate::programs::{self, cargo, target};
 use crate::random::Random;
-use crate::{bench, crash};
+use crate::{bench, crash, sync_proof};
 
-/// How often what was made is killed under load before it is called done; `cargo xtask crash` takes a hundred.
-const KILLS: u32 = 8;
+/// What decides how a release is made, besides the sources and the tools: where it changes, all is made anew.
+const RECIPE: &str = concat!(include_str!("release.rs"), include_str!("bench/training.rs"));
 
 pub(crate) fn run() -> Result<()> {
-    let binary = build()?;
-    crash::prove(&binary, KILLS, Random::fresh_seed()).context("do not install what was made")?;
-    println!("release: {} is ready to be installed", binary.display());
+    programs::need("strace", "strace")?;
+    let released = folder().join("sodu");
+    // What lies there while nothing is proven is never an older one, or one that failed.
+    if released.exists() {
+        fs::remove_file(&released)?;
+    }
+    let arranged = build()?;
+    let proven =
+        crash::prove(&arranged, crash::KILLS_IN_CI, Random::fresh_seed()).and_then(|()| sync_proof::prove(&arranged));
+    proven.context("there is no release: what was made does not keep its promises")?;
+    fs::copy(&arranged, &released)?;
+    println!("release: {} is ready to be installed", released.display());
     Ok(())
 }
 
-/// Where the release is; each step is done again where what it starts from is newer than what it made.
+fn folder() -> PathBuf {
+    target().join("released")
+}
+
+/// Where the program is that is proven and released; each step is done again where what it starts from is newer than what it
+/// made.
 pub(crate) fn build() -> Result<PathBuf> {
-    ensure!(cfg!(target_arch = "x86_64"), "llvm-bolt counts on x86-64 alone: use what `cargo build --release` makes");
+    ensure!(
+        cfg!(target_arch = "x86_64"),
+        "only for x86-64 is a release arranged: install what `cargo build --release` makes, and measure it with `--plain`"
+    );
     let (profdata, bolt) = (profdata()?, programs::bolt_folder()?);
-    let folder = target().join("released");
+    let folder = folder();
+    fs::create_dir_all(&folder)?;
+    let lock = File::create(folder.join("lock"))?;
+    if lock.try_lock().is_err() {
+        println!("release: waiting for another one that is being made");
+        lock.lock()?;
+    }
     let (counts, profile, compiled) = (folder.join("counts"), folder.join("profile"), folder.join("compiled"));
+    let (recipe, arranged) = (folder.join("recipe"), folder.join("arranged"));
+    let tools = format!("{}\n{}\n{RECIPE}", bolt.display(), said_by_rustc(&["--version", "--verbose"])?);
+    if fs::read_to_string(&recipe).ok().as_ref() != Some(&tools) {
+        for made in [&profile, &arranged].into_iter().filter(|made| made.exists()) {
+            fs::remove_file(made)?;
+        }
+        fs::write(&recipe, tools)?;
+    }
 
     let counting = compile(&folder.join("counting"), &[option("-Cprofile-generate=", &counts)])?;
     if is_older(&profile, &counting)? {
         count(&counting, &counts)?;
+        // Cargo looks at a profile's name alone.
+        empty(&compiled)?;
         make(&profile, |new| {
             let mut merge = Command::new(&profdata);
             merge.arg("merge").arg("-o").arg(new).arg(&counts);
             merge
         })?;
-        // Cargo looks at a profile's name alone.
-        empty(&compiled)?;
     }
     let compiled = compile(&compiled, &[option("-Cprofile-use=", &profile), "-Clink-arg=-Wl,--emit-relocs".into()])?;
 
-    let released = folder.join("sodu");
-    if is_older(&released, &compiled)? {
+    if is_older(&arranged, &compiled)? {
         let (counting, counted) = (folder.join("counting-all"), folder.join("counted"));
         make(&counting, |new| {
             let mut rewrite = Command::new(bolt.join("llvm-bolt"));
@@ -63,7 +93,7 @@ pub(crate) fn build() -> Result<PathBuf> {
             merge.arg("-o").arg(new).args(files);
             merge
         })?;
-        make(&released, |new| {
+        make(&arranged, |new| {
             let mut rewrite = Command::new(bolt.join("llvm-bolt"));
             rewrite.arg(&compiled).arg("-o").arg(new).arg(option("--data=", &counted));
             rewrite.args(["--reorder-blocks=ext-tsp", "--reorder-functions=cdsort", "--split-functions"]);
@@ -71,7 +101,7 @@ pub(crate) fn build() -> Result<PathBuf> {
             rewrite
         })?;
     }
-    Ok(released)
+    Ok(arranged)
 }
 
 /// Builds sodu into a folder of its own, with these options for the compiler.
@@ -90,7 +120,12 @@ fn count(binary: &Path, counts: &Path) -> Result<()> {
     println!("release: counting what runs under load");
     empty(counts)?;
     bench::train(binary)?;
-    ensure!(fs::read_dir(counts)?.next().is_some(), "{} counted nothing", binary.display());
+    ensure!(
+        fs::read_dir(counts)?.next().is_some(),
+        "{} left no counts in {}: is LLVM_PROFILE_FILE set?",
+        binary.display(),
+        counts.display()
+    );
     Ok(())
 }
 

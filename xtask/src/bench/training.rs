@@ -1,6 +1,6 @@
 //! A load of every kind that a server knows, some seconds of each: what runs often in it is what a release is arranged for.
 //!
-//! It is short, since what counts is only what runs often and beside what, and it takes nothing that is not the project's own.
+//! It is short, since what counts is only what runs often and beside what, and it needs no program but sodu.
 
 use std::path::Path;
 use std::thread;

@@ -45,14 +45,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     programs::need("strace", "strace")?;
     match &arguments.plant {
-        None => {
-            let binary = server::build()?;
-            let proof = trace_both(&binary)?;
-            proof.order().map_err(Contradiction)?;
-            proof.power_cuts()?;
-            restart::prove(&binary)?;
-            failed::prove(&binary)
-        }
+        None => prove(&server::build()?),
         Some(name) => planted::each(name, planted::SYNC, |name, binary| {
             let proof = trace_both(binary)?;
             let Err(order) = proof.order() else { bail!("{name}: the order of syncs and answers looked right") };
@@ -62,6 +55,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             }
         }),
     }
+}
+
+/// Holds `binary` against all that this proof has.
+pub(crate) fn prove(binary: &Path) -> Result<()> {
+    let proof = trace_both(binary)?;
+    proof.order().map_err(Contradiction)?;
+    proof.power_cuts()?;
+    restart::prove(binary)?;
+    failed::prove(binary)
 }
 
 /// Two traces of one server binary.
