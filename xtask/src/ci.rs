@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<()> {
     step("client only", client_only::run)?;
     step("fuzz", || client_only::fuzz(FUZZ_SECONDS))?;
     step("training", || bench::train(&server::build()?))?;
-    step("crash", || crash::prove(&server::build()?, crash::KILLS_IN_CI, crate::random::Random::fresh_seed()))?;
+    step("crash", || crash::prove(&server::build()?, crash::FEW_KILLS, crate::random::Random::fresh_seed()))?;
     step("sync-proof", || sync_proof::run(&sync_proof::Arguments::default()))?;
     step("disk-full", || disk_full::run(&disk_full::Arguments::default()))?;
     step("packaging", || packaging::run(&packaging::Arguments::default()))?;

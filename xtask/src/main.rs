@@ -45,7 +45,7 @@ struct Arguments {
 enum Chore {
     /// Everything that CI checks, on this machine
     Ci,
-    /// Makes sodu as it should be installed: arranged by what runs under load, and proven by some kills
+    /// Makes sodu as it should be installed: arranged by what runs under load, and proven by kills and traces
     Release,
     /// Measures sodu against its yardsticks, both in one run
     Bench(bench::Arguments),

@@ -3,7 +3,6 @@
 //! The copies lie under `target/planted/` and share one build folder. The tree itself is never touched, and no bug can
 //! be switched on in it. The copies get the time of the copying, so that cargo never takes an older build for theirs.
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -63,10 +62,7 @@ fn build(name: &str) -> Result<PathBuf> {
 
 /// Copies every file that git tracks, as it stands in the working tree.
 fn copy_tree(to: &Path) -> Result<()> {
-    match fs::remove_dir_all(to) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => fs::create_dir_all(to)?,
-    }
+    programs::empty(to)?;
     let listed = programs::output(Command::new("git").current_dir(root()).args(["ls-files", "-z"]))?;
     ensure!(listed.status.success(), "`git ls-files` failed: a planted bug needs the repository");
     let mut tar = Command::new("tar");

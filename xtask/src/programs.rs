@@ -5,6 +5,8 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -46,6 +48,22 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// Runs `command` to its end and returns what it printed, whether it succeeded or not.
 pub(crate) fn output(command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {}", shown(command)))
+}
+
+/// Runs `command` to its end and returns what it said; anything but success is an error that shows its complaint.
+pub(crate) fn said(command: &mut Command) -> Result<String> {
+    let output = output(command)?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{} ended with {}:\n{complaint}", shown(command), output.status);
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// Makes the folder, or leaves nothing of it but itself.
+pub(crate) fn empty(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(fs::create_dir_all(folder)?),
+    }
 }
 
 /// The first line that `program --version` (or another flag) prints, wherever it prints it.
@@ -93,11 +111,14 @@ pub(crate) fn bolt_folder() -> Result<PathBuf> {
 /// The `bin` folder of the newest version of `program`, not under `least`, among the folders `all/prefixVERSION`; installs
 /// `package` where there is none.
 fn need_newest(all: &str, prefix: &str, least: u32, program: &str, package: &str) -> Result<PathBuf> {
+    let version = |folder: &Path| {
+        let number: u32 = folder.file_name()?.to_str()?.strip_prefix(prefix)?.parse().ok()?;
+        let programs = folder.join("bin");
+        (number >= least && programs.join(program).is_file()).then_some((number, programs))
+    };
     let newest = || {
-        let versions = std::fs::read_dir(all).into_iter().flatten().flatten();
-        let number = |folder: &PathBuf| folder.file_name()?.to_str()?.strip_prefix(prefix)?.parse::<u32>().ok();
-        let having = versions.map(|entry| entry.path()).filter(|folder| folder.join("bin").join(program).is_file());
-        having.filter(|folder| number(folder) >= Some(least)).max_by_key(number).map(|folder| folder.join("bin"))
+        let versions = fs::read_dir(all).into_iter().flatten().flatten();
+        versions.filter_map(|entry| version(&entry.path())).max().map(|(_, programs)| programs)
     };
     if let Some(folder) = newest() {
         return Ok(folder);

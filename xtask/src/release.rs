@@ -21,17 +21,20 @@ use crate::{bench, crash, sync_proof};
 const RECIPE: &str = concat!(include_str!("release.rs"), include_str!("bench/training.rs"));
 
 pub(crate) fn run() -> Result<()> {
+    // What the proofs need is asked for before the quarter of an hour that leads to them.
     programs::need("strace", "strace")?;
     let released = folder().join("sodu");
-    // What lies there while nothing is proven is never an older one, or one that failed.
+    // Whoever installs from there while this runs, or after it failed, must not get the one of before.
     if released.exists() {
         fs::remove_file(&released)?;
     }
     let arranged = build()?;
     let proven =
-        crash::prove(&arranged, crash::KILLS_IN_CI, Random::fresh_seed()).and_then(|()| sync_proof::prove(&arranged));
+        crash::prove(&arranged, crash::FEW_KILLS, Random::fresh_seed()).and_then(|()| sync_proof::prove(&arranged));
     proven.context("there is no release: what was made does not keep its promises")?;
-    fs::copy(&arranged, &released)?;
+    let new = released.with_extension("new");
+    fs::copy(&arranged, &new)?;
+    fs::rename(&new, &released)?;
     println!("release: {} is ready to be installed", released.display());
     Ok(())
 }
@@ -59,47 +62,32 @@ pub(crate) fn build() -> Result<PathBuf> {
     let (recipe, arranged) = (folder.join("recipe"), folder.join("arranged"));
     let tools = format!("{}\n{}\n{RECIPE}", bolt.display(), said_by_rustc(&["--version", "--verbose"])?);
     if fs::read_to_string(&recipe).ok().as_ref() != Some(&tools) {
-        for made in [&profile, &arranged].into_iter().filter(|made| made.exists()) {
-            fs::remove_file(made)?;
-        }
         fs::write(&recipe, tools)?;
     }
 
     let counting = compile(&folder.join("counting"), &[option("-Cprofile-generate=", &counts)])?;
-    if is_older(&profile, &counting)? {
+    if is_older(&profile, &counting)? || is_older(&profile, &recipe)? {
         count(&counting, &counts)?;
         // Cargo looks at a profile's name alone.
-        empty(&compiled)?;
-        make(&profile, |new| {
-            let mut merge = Command::new(&profdata);
-            merge.arg("merge").arg("-o").arg(new).arg(&counts);
-            merge
-        })?;
+        programs::empty(&compiled)?;
+        make(&profile, Command::new(&profdata).arg("merge").arg(&counts))?;
     }
     let compiled = compile(&compiled, &[option("-Cprofile-use=", &profile), "-Clink-arg=-Wl,--emit-relocs".into()])?;
 
     if is_older(&arranged, &compiled)? {
+        let rewrite = || {
+            let mut command = Command::new(bolt.join("llvm-bolt"));
+            command.arg(&compiled);
+            command
+        };
         let (counting, counted) = (folder.join("counting-all"), folder.join("counted"));
-        make(&counting, |new| {
-            let mut rewrite = Command::new(bolt.join("llvm-bolt"));
-            rewrite.arg(&compiled).arg("-o").arg(new).args(["--instrument", "--instrumentation-file-append-pid"]);
-            rewrite.arg(option("--instrumentation-file=", &counts.join("count")));
-            rewrite
-        })?;
+        let to = option("--instrumentation-file=", &counts.join("count"));
+        make(&counting, rewrite().args(["--instrument", "--instrumentation-file-append-pid"]).arg(to))?;
         count(&counting, &counts)?;
         let files: Vec<PathBuf> = fs::read_dir(&counts)?.map(|file| Ok(file?.path())).collect::<Result<_>>()?;
-        make(&counted, |new| {
-            let mut merge = Command::new(bolt.join("merge-fdata"));
-            merge.arg("-o").arg(new).args(files);
-            merge
-        })?;
-        make(&arranged, |new| {
-            let mut rewrite = Command::new(bolt.join("llvm-bolt"));
-            rewrite.arg(&compiled).arg("-o").arg(new).arg(option("--data=", &counted));
-            rewrite.args(["--reorder-blocks=ext-tsp", "--reorder-functions=cdsort", "--split-functions"]);
-            rewrite.arg("--split-all-cold");
-            rewrite
-        })?;
+        make(&counted, Command::new(bolt.join("merge-fdata")).args(files))?;
+        let order = ["--reorder-blocks=ext-tsp", "--reorder-functions=cdsort", "--split-functions", "--split-all-cold"];
+        make(&arranged, rewrite().arg(option("--data=", &counted)).args(order))?;
     }
     Ok(arranged)
 }
@@ -118,7 +106,7 @@ fn compile(folder: &Path, options: &[OsString]) -> Result<PathBuf> {
 /// Has `binary` work, so that it leaves in the folder what it counts.
 fn count(binary: &Path, counts: &Path) -> Result<()> {
     println!("release: counting what runs under load");
-    empty(counts)?;
+    programs::empty(counts)?;
     bench::train(binary)?;
     ensure!(
         fs::read_dir(counts)?.next().is_some(),
@@ -129,27 +117,16 @@ fn count(binary: &Path, counts: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs what makes `file`, which is there only once it is whole.
-fn make(file: &Path, by: impl FnOnce(&Path) -> Command) -> Result<()> {
+/// Has `command` write `file`, which is there only once it is whole.
+fn make(file: &Path, command: &mut Command) -> Result<()> {
     let new = file.with_extension("new");
-    let mut command = by(&new);
-    let output = programs::output(&mut command)?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{} ended with {}:\n{said}", command.get_program().display(), output.status);
-    fs::rename(&new, file).with_context(|| format!("{} was not made:\n{said}", file.display()))
+    programs::said(command.arg("-o").arg(&new))?;
+    fs::rename(&new, file).with_context(|| format!("{} was not made", file.display()))
 }
 
 /// Whether `made` is missing, or from before `source`.
 fn is_older(made: &Path, source: &Path) -> Result<bool> {
     Ok(!made.exists() || fs::metadata(made)?.modified()? < fs::metadata(source)?.modified()?)
-}
-
-/// Leaves nothing of `folder` but itself.
-fn empty(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
-    Ok(fs::create_dir_all(folder)?)
 }
 
 fn option(name: &str, value: &Path) -> OsString {
@@ -162,17 +139,18 @@ fn option(name: &str, value: &Path) -> OsString {
 fn profdata() -> Result<PathBuf> {
     let tool = PathBuf::from(said_by_rustc(&["--print", "target-libdir"])?).with_file_name("bin/llvm-profdata");
     if !tool.exists() {
-        println!("llvm-profdata is missing: `rustup component add llvm-tools`");
-        let add = programs::output(Command::new("rustup").args(["component", "add", "llvm-tools"]));
-        let why =
-            add.map_or_else(|error| format!("{error:#}"), |add| String::from_utf8_lossy(&add.stderr).into_owned());
-        ensure!(tool.exists(), "llvm-profdata is missing: install the toolchain's component llvm-tools; {why}");
+        println!("llvm-profdata is missing: installing the toolchain's component llvm-tools");
+        let add = programs::said(Command::new("rustup").current_dir(programs::root()).args([
+            "component",
+            "add",
+            "llvm-tools",
+        ]));
+        add.context("llvm-profdata is missing: install the toolchain's component llvm-tools")?;
+        ensure!(tool.exists(), "llvm-profdata is not where {} should be: use the toolchain of rustup", tool.display());
     }
     Ok(tool)
 }
 
 fn said_by_rustc(arguments: &[&str]) -> Result<String> {
-    let output = programs::output(Command::new("rustc").current_dir(programs::root()).args(arguments))?;
-    ensure!(output.status.success(), "rustc {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    programs::said(Command::new("rustc").current_dir(programs::root()).args(arguments))
 }

@@ -96,8 +96,9 @@ fn come_to_rest(server: &Server) -> Result<()> {
     }
 }
 
-/// Imports accounts, each with its key pair and its money, until there are enough.
-fn open(socket: &Address, next: &AtomicU64, accounts: u64) -> Result<()> {
+/// Imports accounts, each with its key pair and its money, until there are enough; callers at once share `next`, the first of
+/// those that nobody imports yet.
+pub(super) fn open(socket: &Address, next: &AtomicU64, accounts: u64) -> Result<()> {
     let mut operator = Operator::open(socket)?;
     loop {
         let first = next.fetch_add(STEP, Ordering::SeqCst);

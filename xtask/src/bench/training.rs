@@ -3,6 +3,7 @@
 //! It is short, since what counts is only what runs often and beside what, and it needs no program but sodu.
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use super::accounts;
 use super::ledger::{self, Keys, Target};
 use super::pacer::Pacer;
 use crate::http::{Connection, Request};
-use crate::operator::{Operator, get_balance};
+use crate::operator::get_balance;
 use crate::programs;
 use crate::random::Random;
 use crate::server::{self, Server, Setup};
@@ -31,10 +32,7 @@ pub(crate) fn train(binary: &Path) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("training-").tempdir_in(programs::target())?;
     let (database, log) = (folder.path().join("sodu.db"), folder.path().join("sodu.log"));
     let server = Server::start(&Setup { binary, database: &database, log: &log, prefix: &[], flags: &[] })?;
-    let mut operator = Operator::open(&server.socket)?;
-    for first in (1..=ACCOUNTS).step_by(1000) {
-        accounts::import(&mut operator, &(first..first + 1000).map(accounts::row).collect::<Vec<_>>())?;
-    }
+    accounts::open(&server.socket, &AtomicU64::new(1), ACCOUNTS)?;
     server.stop()?;
 
     // This start loads what was imported.

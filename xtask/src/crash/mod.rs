@@ -29,7 +29,7 @@ use round::End;
 
 /// Few enough for CI and for a release, enough for two generations of everything that is written behind the commits.
 /// `cargo xtask crash` takes a hundred.
-pub(crate) const KILLS_IN_CI: u32 = 8;
+pub(crate) const FEW_KILLS: u32 = 8;
 const ACCOUNTS: u64 = 100;
 /// A round is killed after at most so many answers.
 const ANSWERS_MAX: u64 = 10_000;
