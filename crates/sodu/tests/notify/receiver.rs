@@ -113,9 +113,10 @@ pub(crate) fn say(stream: &mut dyn Stream, bytes: impl AsRef<[u8]>) {
     let _ = stream.flush();
 }
 
-/// A whole answer.
+/// A whole answer, and the last one on its connection: who is not told so may send the next request into its end.
 pub(crate) fn answer(stream: &mut dyn Stream, status: &str, headers: &str, body: &str) {
-    say(stream, format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()));
+    let len = body.len();
+    say(stream, format!("HTTP/1.1 {status}\r\n{headers}Connection: close\r\nContent-Length: {len}\r\n\r\n{body}"));
 }
 
 pub(crate) fn ok(stream: &mut dyn Stream) {
