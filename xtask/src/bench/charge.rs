@@ -4,16 +4,22 @@
 //! over the Unix socket, as the command line does. The yardsticks, taken in turn in the same run and on the same file system:
 //! 128 bytes appended and synced, and a POST over the same connection which the server turns away before the ledger is
 //! asked (a charge without its key).
+//!
+//! In each of these, somebody sleeps until somebody else wakes them, and in a virtual machine that takes ten times as long on
+//! another core as on the same one. Where a scheduler has the caller on one core with the server for the one and on another
+//! for the other, it is its choices that are compared. So all of it is measured on one core too, on each, and on two.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
 use super::conditions::conditions;
 use super::figures::{median, percentile, table, us};
+use super::process;
 use crate::http::{Connection, Request};
 use crate::operator::{Account, Operator};
 use crate::programs;
@@ -25,7 +31,7 @@ const BODY: &str = r#"{"amount":"1"}"#;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// How often each of the three is measured
+    /// How often each of the three is measured, at each place
     #[arg(long, default_value_t = 30)]
     rounds: usize,
     /// How many calls in a row make one round of each
@@ -53,10 +59,43 @@ struct Caller<'a> {
     token: Option<&'a str>,
 }
 
+/// The cores of the server and of its caller, who also appends; anywhere where there is none.
+struct Place {
+    name: &'static str,
+    server: Option<usize>,
+    caller: Option<usize>,
+}
+
+const PLACES: [Place; 4] = [
+    Place { name: "all on core 0", server: Some(0), caller: Some(0) },
+    Place { name: "all on core 1", server: Some(1), caller: Some(1) },
+    Place { name: "server on core 0, caller on core 1", server: Some(0), caller: Some(1) },
+    Place { name: "where the scheduler puts them", server: None, caller: None },
+];
+
 pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
+    println!("Medians of {} rounds of {} calls each, one caller:\n", arguments.rounds, arguments.calls);
+    let mut rows = Vec::new();
+    for place in &PLACES {
+        // On a thread of its own, which takes its core with it.
+        let measured = thread::scope(|scope| scope.spawn(|| measure(binary, arguments, place)).join());
+        let (over_tcp, over_socket) = measured.expect("no panic")?;
+        rows.extend([row(place, "TCP", &over_tcp), row(place, "socket", &over_socket)]);
+    }
+    let head = ["", "over", "append + fdatasync, p50 µs", "POST turned away", "charge", "charge, p99", "ratio of p50s"];
+    println!("{}", table(&head, &rows));
+    println!("The ratio: charge / (append + turned away), median of the rounds' ratios; at most 1.25 is wanted.\n");
+    println!("{}", conditions(&programs::target(), &[(binary, "--version")]));
+    Ok(())
+}
+
+/// All rounds at one place, over TCP and over the socket.
+fn measure(binary: &Path, arguments: &Arguments, place: &Place) -> Result<(Vec<Round>, Vec<Round>)> {
     let folder = tempfile::Builder::new().prefix("bench-charge-").tempdir_in(programs::target())?;
     let (database, log) = (folder.path().join("sodu.db"), folder.path().join("sodu.log"));
-    let server = Server::start(&Setup { binary, database: &database, log: &log, prefix: &[], flags: &[] })?;
+    place.caller.map(process::pin).transpose()?;
+    let prefix = place.server.map(process::on_core).unwrap_or_default();
+    let server = Server::start(&Setup { binary, database: &database, log: &log, prefix: &prefix, flags: &[] })?;
     let mut operator = Operator::open(&server.socket)?;
     let mut random = Random::new(3);
     for id in 1..=ACCOUNTS {
@@ -82,11 +121,7 @@ pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
     }
     server.stop()?;
     server::verify(binary, &database)?;
-    println!("Medians of {} rounds of {} calls each, one caller:\n", arguments.rounds, arguments.calls);
-    report("over TCP, with a token", &over_tcp);
-    report("over the Unix socket", &over_socket);
-    println!("{}", conditions(folder.path(), &[(binary, "--version")]));
-    Ok(())
+    Ok((over_tcp, over_socket))
 }
 
 fn append(folder: &Path, calls: u64) -> Result<Latency> {
@@ -134,19 +169,16 @@ impl Latency {
     }
 }
 
-fn report(way: &str, rounds: &[Round]) {
-    let row = |name: &str, latency: fn(&Round) -> Latency| {
-        let median_of = |figure: fn(Latency) -> f64| median(rounds.iter().map(|round| figure(latency(round))));
-        vec![name.to_owned(), format!("{:.0}", median_of(|one| one.p50)), format!("{:.0}", median_of(|one| one.p99))]
-    };
-    let rows = [
-        row("append 128 bytes + fdatasync", |round| round.append),
-        row("POST that is turned away (400)", |round| round.nothing),
-        row("durable charge (201)", |round| round.charge),
-    ];
-    println!("{}", table(&[way, "p50 µs", "p99 µs"], &rows));
-    let ratio = median(rounds.iter().map(|round| round.charge.p50 / (round.append.p50 + round.nothing.p50)));
-    println!(
-        "charge / (append + turned away), p50, median of the rounds' ratios: {ratio:.2} (at most 1.25 is wanted)\n"
-    );
+fn row(place: &Place, way: &str, rounds: &[Round]) -> Vec<String> {
+    let median_of = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure));
+    let micros = |figure| format!("{:.0}", median_of(figure));
+    vec![
+        place.name.to_owned(),
+        way.to_owned(),
+        micros(|round| round.append.p50),
+        micros(|round| round.nothing.p50),
+        micros(|round| round.charge.p50),
+        micros(|round| round.charge.p99),
+        format!("{:.2}", median_of(|round| round.charge.p50 / (round.append.p50 + round.nothing.p50))),
+    ]
 }

@@ -59,7 +59,7 @@ pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
     let bodies = folder.join("bodies");
     accounts::write_bodies(arguments.accounts, &bodies)?;
     let wrk = Wrk::new(folder, bodies)?;
-    process::pin_load()?;
+    process::pin(process::LOAD_CORE)?;
 
     start_and_memory(binary, &database, folder, arguments.accounts)?;
     let nginx = Nginx::start(folder)?;
@@ -132,7 +132,7 @@ fn start(binary: &Path, database: &Path, folder: &Path) -> Result<Server> {
     let (log, configuration) = (folder.join("sodu.log"), folder.join("sodu.toml"));
     std::fs::write(&configuration, "threads = 1\n")?;
     let configuration = configuration.to_str().unwrap_or_default();
-    let prefix = process::pinned();
+    let prefix = process::on_core(process::SERVER_CORE);
     Server::start(&Setup { binary, database, log: &log, prefix: &prefix, flags: &["--config", configuration] })
 }
 

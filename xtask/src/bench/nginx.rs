@@ -30,7 +30,7 @@ impl Nginx {
         let address = free_address()?;
         let file = folder.join("nginx.conf");
         fs::write(&file, configuration(&address.to_string()))?;
-        let pinned = process::pinned();
+        let pinned = process::on_core(process::SERVER_CORE);
         let mut command = Command::new(&pinned[0]);
         command.args(&pinned[1..]).arg(&program).arg("-p").arg(folder).arg("-c").arg(&file).arg("-e").arg("stderr");
         let child = command.stdin(Stdio::null()).spawn().context("cannot run taskset: it is in util-linux")?;

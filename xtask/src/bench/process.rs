@@ -14,15 +14,15 @@ pub(crate) const SERVER_CORE: usize = 0;
 /// The core of the load generators.
 pub(crate) const LOAD_CORE: usize = 1;
 
-/// What stands before a server's command line to keep it on its core.
-pub(crate) fn pinned() -> Vec<OsString> {
-    ["taskset", "--cpu-list", &SERVER_CORE.to_string()].map(OsString::from).into()
+/// What stands before a command line to keep what it starts on a core.
+pub(crate) fn on_core(core: usize) -> Vec<OsString> {
+    ["taskset", "--cpu-list", &core.to_string()].map(OsString::from).into()
 }
 
-/// Keeps this thread, and whatever it starts from now on, on the load's core.
-pub(crate) fn pin_load() -> Result<()> {
+/// Keeps this thread, and whatever it starts from now on, on a core.
+pub(crate) fn pin(core: usize) -> Result<()> {
     let mut cores = CpuSet::new();
-    cores.set(LOAD_CORE);
+    cores.set(core);
     sched_setaffinity(None, &cores).context("these benchmarks need two cores, numbered 0 and 1")
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Result, ensure};
 use super::accounts;
 use super::ledger::{self, Keys, Target};
 use super::pacer::Pacer;
-use crate::http::{Connection, Request};
+use crate::http::{Address, Connection, Request};
 use crate::operator::get_balance;
 use crate::programs;
 use crate::random::Random;
@@ -40,20 +40,23 @@ pub(crate) fn train(binary: &Path) -> Result<()> {
     let run = Random::fresh_seed();
     for at_once in [10, 1] {
         let pacer = Pacer::start(&target.server.socket, ACCOUNTS, CHARGES_PER_SECOND, at_once, run);
-        let asked = callers(|caller| integrator(&target, caller));
+        let asked = callers(CALLERS, |caller| integrator(&target, caller));
         pacer.stop()?;
         asked?;
     }
-    callers(|caller| integrator(&target, caller))?;
-    callers(|caller| sender(&target, caller))?;
+    callers(CALLERS, |caller| integrator(&target, caller))?;
+    let (tcp, socket) = ((&target.server.ops, Some(&*target.token)), (&target.server.socket, None));
+    for (senders, (address, token)) in [(CALLERS, tcp), (1, tcp), (1, socket)] {
+        callers(senders, |caller| sender(address, token, caller))?;
+    }
     ledger::charge(&target, ACCOUNTS, CHARGES_IN_BATCHES, &mut Keys::ordered())?;
     target.server.stop()?;
     server::verify(binary, &database)?;
     Ok(())
 }
 
-/// Lets all callers call, one call after the other, for a while.
-fn callers<Call: FnMut() -> Result<()>>(caller: impl Fn(u64) -> Result<Call> + Sync) -> Result<()> {
+/// Lets so many callers call, one call after the other, for a while.
+fn callers<Call: FnMut() -> Result<()>>(count: u64, caller: impl Fn(u64) -> Result<Call> + Sync) -> Result<()> {
     let end = Instant::now() + WHILE;
     let work = |number: u64| {
         let mut call = caller(number)?;
@@ -63,7 +66,7 @@ fn callers<Call: FnMut() -> Result<()>>(caller: impl Fn(u64) -> Result<Call> + S
         Ok(())
     };
     thread::scope(|scope| {
-        let all: Vec<_> = (0..CALLERS).map(|number| scope.spawn(move || work(number))).collect();
+        let all: Vec<_> = (0..count).map(|number| scope.spawn(move || work(number))).collect();
         all.into_iter().try_for_each(|caller| caller.join().expect("a caller does not panic"))
     })
 }
@@ -75,14 +78,15 @@ fn integrator(target: &Target, caller: u64) -> Result<impl FnMut() -> Result<()>
     Ok(move || get_balance(&mut public, &accounts::account(1 + random.below(ACCOUNTS)))?.map(drop))
 }
 
-/// Charges random accounts over TCP, with a token.
-fn sender(target: &Target, caller: u64) -> Result<impl FnMut() -> Result<()>> {
-    let mut ops = Connection::open(&target.server.ops)?;
+/// Charges random accounts, over TCP with a token.
+fn sender(address: &Address, token: Option<&str>, caller: u64) -> Result<impl FnMut() -> Result<()>> {
+    let mut ops = Connection::open(address)?;
     let (mut random, mut keys) = (Random::new(caller), Random::new(Random::fresh_seed() ^ caller << 32));
     Ok(move || {
         let path = format!("/v1/accounts/{}/charges", 1 + random.below(ACCOUNTS));
         let request = Request { method: "POST", path: &path, key: Some(&keys.hex(30)), body: r#"{"amount":"1"}"# };
-        let reply = ops.send(&request.prepared(&target.token))?;
+        let request = token.map_or_else(|| request.prepared_for_socket(), |token| request.prepared(token));
+        let reply = ops.send(&request)?;
         ensure!(reply.status == 201, "a charge was not made: {}", reply.text());
         Ok(())
     })
