@@ -5,9 +5,9 @@
 //! 128 bytes appended and synced, and a POST over the same connection which the server turns away before the ledger is
 //! asked (a charge without its key).
 //!
-//! In each of these, somebody sleeps until somebody else wakes them, and in a virtual machine that takes ten times as long on
-//! another core as on the same one. Where a scheduler has the caller on one core with the server for the one and on another
-//! for the other, it is its choices that are compared. So all of it is measured on one core too, on each, and on two.
+//! In each of these somebody sleeps until somebody else wakes them, which in a virtual machine takes several times as long on
+//! another core as on the same one. Where the scheduler keeps caller and server together for the one and apart for the other,
+//! its choices are compared. So all of it is measured on one core too, on each, and on two.
 
 use std::fs::File;
 use std::io::Write;
@@ -74,15 +74,16 @@ const PLACES: [Place; 4] = [
 ];
 
 pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
-    println!("Medians of {} rounds of {} calls each, one caller:\n", arguments.rounds, arguments.calls);
     let mut rows = Vec::new();
     for place in &PLACES {
+        println!("measuring: {}", place.name);
         // On a thread of its own, which takes its core with it.
         let measured = thread::scope(|scope| scope.spawn(|| measure(binary, arguments, place)).join());
         let (over_tcp, over_socket) = measured.expect("no panic")?;
         rows.extend([row(place, "TCP", &over_tcp), row(place, "socket", &over_socket)]);
     }
     let head = ["", "over", "append + fdatasync, p50 µs", "POST turned away", "charge", "charge, p99", "ratio of p50s"];
+    println!("\nMedians of {} rounds of {} calls each, one caller:\n", arguments.rounds, arguments.calls);
     println!("{}", table(&head, &rows));
     println!("The ratio: charge / (append + turned away), median of the rounds' ratios; at most 1.25 is wanted.\n");
     println!("{}", conditions(&programs::target(), &[(binary, "--version")]));
