@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
 use crate::memory::to_index;
 
@@ -31,18 +31,13 @@ impl Index {
 
     /// The first slot under `hash` for which `is_wanted` says yes.
     pub(crate) fn find(&self, hash: u32, is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
-        let cells = self.cells.load();
-        let mask = mask(&cells);
-        let mut at = home(hash, mask);
-        loop {
-            // Acquire pairs with the release of `place`: whoever sees the number sees what was put into the slot before.
-            let cell = cells[to_index(at)].load(Ordering::Acquire);
-            let slot = (cell & mask).checked_sub(1)?;
-            if cell & !mask == hash & !mask && is_wanted(slot) {
-                return Some(slot);
-            }
-            at = (at + 1) & mask;
-        }
+        self.look().find(hash, is_wanted)
+    }
+
+    /// The table as it is. Giving it back makes the processor wait for whatever it asked memory for: whoever goes on from what
+    /// is found does that later.
+    pub(crate) fn look(&self) -> Look {
+        Look(self.cells.load())
     }
 
     /// Adds `slot` under `hash`, growing first where the table would be more than half full; `hash_of` gives the hashes of
@@ -61,6 +56,27 @@ impl Index {
         }
         place(&grown, hash, slot);
         self.cells.store(Arc::new(grown));
+    }
+}
+
+/// A table that may have been replaced by a bigger one meanwhile.
+pub(crate) struct Look(Guard<Arc<Box<[AtomicU32]>>>);
+
+impl Look {
+    /// The first slot under `hash` for which `is_wanted` says yes.
+    pub(crate) fn find(&self, hash: u32, is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
+        let cells = &self.0;
+        let mask = mask(cells);
+        let mut at = home(hash, mask);
+        loop {
+            // Acquire pairs with the release of `place`: whoever sees the number sees what was put into the slot before.
+            let cell = cells[to_index(at)].load(Ordering::Acquire);
+            let slot = (cell & mask).checked_sub(1)?;
+            if cell & !mask == hash & !mask && is_wanted(slot) {
+                return Some(slot);
+            }
+            at = (at + 1) & mask;
+        }
     }
 }
 
