@@ -107,6 +107,11 @@ impl Request<'_> {
         Prepared(self.bytes())
     }
 
+    /// The request with a token where there is one, to be sent later.
+    pub(crate) fn prepared_with(&self, token: Option<&str>) -> Prepared {
+        token.map_or_else(|| self.prepared_for_socket(), |token| self.prepared(token))
+    }
+
     /// The request as it goes over the wire.
     fn bytes(&self) -> Vec<u8> {
         self.with("")

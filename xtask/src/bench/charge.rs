@@ -39,17 +39,17 @@ pub(crate) struct Arguments {
     calls: u64,
 }
 
-/// The p50 and p99 of one round, in microseconds.
+/// The p50 and p99 of one round's charges, in microseconds.
 #[derive(Clone, Copy)]
 struct Latency {
     p50: f64,
     p99: f64,
 }
 
-/// One round over one connection.
+/// One round over one connection; the yardsticks by their p50, in microseconds.
 struct Round {
-    append: Latency,
-    nothing: Latency,
+    append: f64,
+    nothing: f64,
     charge: Latency,
 }
 
@@ -111,8 +111,8 @@ fn measure(binary: &Path, arguments: &Arguments, place: &Place) -> Result<(Vec<R
     for round in 0..=arguments.rounds {
         for (caller, rounds) in [(&mut tcp, &mut over_tcp), (&mut socket, &mut over_socket)] {
             let measured = Round {
-                append: append(folder.path(), arguments.calls)?,
-                nothing: caller.nothing(arguments.calls)?,
+                append: append(folder.path(), arguments.calls)?.p50,
+                nothing: caller.nothing(arguments.calls)?.p50,
                 charge: caller.charge(round, arguments.calls)?,
             };
             if round > 0 {
@@ -154,7 +154,7 @@ impl Caller<'_> {
     /// From the first byte sent to the last one received, in microseconds; what this program does with them is not the
     /// server's.
     fn exchange(&mut self, request: &Request<'_>, wanted: u16) -> Result<f64> {
-        let request = self.token.map_or_else(|| request.prepared_for_socket(), |token| request.prepared(token));
+        let request = request.prepared_with(self.token);
         let began = Instant::now();
         let reply = self.connection.send(&request)?;
         let elapsed = us(began.elapsed());
@@ -176,10 +176,10 @@ fn row(place: &Place, way: &str, rounds: &[Round]) -> Vec<String> {
     vec![
         place.name.to_owned(),
         way.to_owned(),
-        micros(|round| round.append.p50),
-        micros(|round| round.nothing.p50),
+        micros(|round| round.append),
+        micros(|round| round.nothing),
         micros(|round| round.charge.p50),
         micros(|round| round.charge.p99),
-        format!("{:.2}", median_of(|round| round.charge.p50 / (round.append.p50 + round.nothing.p50))),
+        format!("{:.2}", median_of(|round| round.charge.p50 / (round.append + round.nothing))),
     ]
 }

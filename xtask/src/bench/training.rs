@@ -85,8 +85,7 @@ fn sender(address: &Address, token: Option<&str>, caller: u64) -> Result<impl Fn
     Ok(move || {
         let path = format!("/v1/accounts/{}/charges", 1 + random.below(ACCOUNTS));
         let request = Request { method: "POST", path: &path, key: Some(&keys.hex(30)), body: r#"{"amount":"1"}"# };
-        let request = token.map_or_else(|| request.prepared_for_socket(), |token| request.prepared(token));
-        let reply = ops.send(&request)?;
+        let reply = ops.send(&request.prepared_with(token))?;
         ensure!(reply.status == 201, "a charge was not made: {}", reply.text());
         Ok(())
     })
