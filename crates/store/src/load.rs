@@ -7,9 +7,11 @@ mod holds;
 mod watches;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use ledger::{Account, AccountId, Currency, Hash, Minor, Status, Time};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use crate::credentials::{Credentials, Limits};
@@ -23,6 +25,9 @@ use crate::rows::{self, damage};
 use crate::shared::Shared;
 use crate::watch::{Watch, Watches};
 use crate::{OpenError, audit, schema};
+
+/// When to look again for an account that is on its way in: a hundred have come until then.
+const LOOK_AGAIN: Duration = Duration::from_micros(100);
 
 /// What the writer knows of every account beyond its published figures.
 #[derive(Clone, Copy, Debug)]
@@ -334,7 +339,7 @@ fn load_credentials(
     credentials: &Credentials,
 ) -> rusqlite::Result<()> {
     let mut select = db.prepare(
-        "SELECT id, account, digest, cidrs, expires_at, revoked_at IS NOT NULL, last_used_at, api_key FROM credentials \
+        "SELECT id, account, digest, cidrs, expires_at, revoked_at, last_used_at, api_key FROM credentials \
          ORDER BY id",
     )?;
     let mut found = select.query([])?;
@@ -348,13 +353,13 @@ fn load_credentials(
         let limits = Limits {
             cidrs: cidrs(row.get_ref(3)?.as_str_or_null()?).ok_or_else(|| wrong("cidrs"))?,
             expires_at: row.get::<_, Option<i64>>(4)?.map(Time::from_micros),
-            revoked: row.get(5)?,
+            revoked: row.get_ref(5)? != ValueRef::Null,
         };
         if usize::try_from(slot).is_ok_and(|slot| slot < credentials.len()) {
             credentials.set_limits(slot, limits);
         } else {
             let account = AccountId::new(row.get(1)?).ok_or_else(|| wrong("account"))?;
-            let account = awaited(accounts, are_accounts_in, account).ok_or_else(|| wrong("account"))?;
+            let account = awaited(accounts, are_accounts_in, account, credentials).ok_or_else(|| wrong("account"))?;
             let used = row.get::<_, Option<i64>>(6)?.map(Time::from_micros);
             let digest = row.get(2).map_err(|_| wrong("digest"))?;
             credentials.push(row.get_ref(7)?.as_str()?, digest, account, limits, used);
@@ -365,12 +370,17 @@ fn load_credentials(
     Ok(())
 }
 
-/// The slot of an account that may still be on its way in; `None` once all are in and it is not among them.
-fn awaited(accounts: &Accounts, are_accounts_in: &AtomicBool, id: AccountId) -> Option<u32> {
+/// The slot of an account that may still be on its way in; `None` once all are in and it is not among them. Meanwhile the
+/// credentials that came so far are indexed, which somebody has to do anyway.
+fn awaited(accounts: &Accounts, are_accounts_in: &AtomicBool, id: AccountId, credentials: &Credentials) -> Option<u32> {
     loop {
         let are_in = are_accounts_in.load(Ordering::Acquire);
         match accounts.slot_of(id) {
-            None if !are_in => std::thread::yield_now(),
+            // Asleep, not in a loop: the other side may be on the same core, or share its insides.
+            None if !are_in => {
+                credentials.index_pushed();
+                std::thread::sleep(LOOK_AGAIN);
+            }
             found => return found,
         }
     }
