@@ -179,7 +179,6 @@ impl Credentials {
     /// comparison in constant time, and another search.
     pub(crate) fn authenticate(&self, api_key: &str, secret_key: &str, approach: impl Fn(u32)) -> Option<u32> {
         let hash = self.key_hash(api_key);
-        let by_key = self.by_key.look();
         // Most accounts have one credential, made when they were: the account mostly has its credential's number, and comes to
         // the processor beside it instead of after it.
         let near = |slot: u32| {
@@ -187,7 +186,7 @@ impl Credentials {
             self.get(slot)
         };
         let is_named = |slot: u32| near(slot).key_hash == hash;
-        let named = by_key.find(hash, is_named);
+        let named = self.by_key.find(hash, is_named);
         let looked_at = near(named.or_else(|| self.any(hash))?);
         // Before the digest: while the processor works on that, what lies far apart in memory comes to it.
         approach(looked_at.account);
@@ -197,7 +196,7 @@ impl Credentials {
             return named;
         }
         // Among a million keys a hundred share their hash with another one.
-        by_key.find(hash, |slot| Some(slot) != named && is_named(slot) && is_right(self.get(slot)))
+        self.by_key.find(hash, |slot| Some(slot) != named && is_named(slot) && is_right(self.get(slot)))
     }
 
     /// Some credential, always the same one under a hash; `None` where there are none.

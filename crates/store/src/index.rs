@@ -4,24 +4,28 @@
 //! What a slot number leaves of the cell's 32 bits is a part of the hash, so that hardly any wrong slot is looked at.
 //! Nothing is ever removed. Only one thread may add; the types do not enforce that, the single writer does.
 
-use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-
-use arc_swap::{ArcSwap, Guard};
 
 use crate::memory::to_index;
 
-/// The table of a power of two of cells. A cell holds slot + 1 in as many low bits as the table's own positions have, and
-/// above them those bits of the hash; or 0 while it is empty.
+/// Tables of a power of two of cells. A cell holds slot + 1 in as many low bits as its table's positions have, and above them
+/// those bits of the hash; or 0 while it is empty.
 pub(crate) struct Index {
-    cells: ArcSwap<Box<[AtomicU32]>>,
+    /// Each at the number of those bits. What the last one has outgrown stays, for whoever reads it still: all of that together
+    /// is smaller than the last one.
+    tables: [OnceLock<Box<[AtomicU32]>>; 33],
+    last: AtomicUsize,
     len: AtomicUsize,
 }
 
 impl Index {
     /// An empty table with room for `len` slots before it grows.
     pub(crate) fn with_room(len: usize) -> Index {
-        Index { cells: ArcSwap::from_pointee(empty_cells(len)), len: AtomicUsize::new(0) }
+        let index =
+            Index { tables: [const { OnceLock::new() }; 33], last: AtomicUsize::new(0), len: AtomicUsize::new(0) };
+        index.go_on_in(empty_cells(len));
+        index
     }
 
     /// How many slots it finds.
@@ -31,41 +35,7 @@ impl Index {
 
     /// The first slot under `hash` for which `is_wanted` says yes.
     pub(crate) fn find(&self, hash: u32, is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
-        self.look().find(hash, is_wanted)
-    }
-
-    /// The table as it is. Giving it back makes the processor wait for whatever it asked memory for: whoever goes on from what
-    /// is found does that later.
-    pub(crate) fn look(&self) -> Look {
-        Look(self.cells.load())
-    }
-
-    /// Adds `slot` under `hash`, growing first where the table would be more than half full; `hash_of` gives the hashes of
-    /// the slots that are already in.
-    pub(crate) fn add(&self, hash: u32, slot: u32, hash_of: impl Fn(u32) -> u32) {
-        // Release: whoever sees the number finds what lies in every slot below it.
-        let len = self.len.fetch_add(1, Ordering::Release) + 1;
-        let cells = self.cells.load();
-        if len * 2 <= cells.len() {
-            return place(&cells, hash, slot);
-        }
-        let grown = empty_cells(len);
-        let mask = mask(&cells);
-        for taken in cells.iter().filter_map(|cell| (cell.load(Ordering::Relaxed) & mask).checked_sub(1)) {
-            place(&grown, hash_of(taken), taken);
-        }
-        place(&grown, hash, slot);
-        self.cells.store(Arc::new(grown));
-    }
-}
-
-/// A table that may have been replaced by a bigger one meanwhile.
-pub(crate) struct Look(Guard<Arc<Box<[AtomicU32]>>>);
-
-impl Look {
-    /// The first slot under `hash` for which `is_wanted` says yes.
-    pub(crate) fn find(&self, hash: u32, is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
-        let cells = &self.0;
+        let cells = self.cells();
         let mask = mask(cells);
         let mut at = home(hash, mask);
         loop {
@@ -77,6 +47,35 @@ impl Look {
             }
             at = (at + 1) & mask;
         }
+    }
+
+    /// Adds `slot` under `hash`, growing first where the table would be more than half full; `hash_of` gives the hashes of
+    /// the slots that are already in.
+    pub(crate) fn add(&self, hash: u32, slot: u32, hash_of: impl Fn(u32) -> u32) {
+        // Release: whoever sees the number finds what lies in every slot below it.
+        let len = self.len.fetch_add(1, Ordering::Release) + 1;
+        let cells = self.cells();
+        if len * 2 <= cells.len() {
+            return place(cells, hash, slot);
+        }
+        let grown = empty_cells(len);
+        let mask = mask(cells);
+        for taken in cells.iter().filter_map(|cell| (cell.load(Ordering::Relaxed) & mask).checked_sub(1)) {
+            place(&grown, hash_of(taken), taken);
+        }
+        place(&grown, hash, slot);
+        self.go_on_in(grown);
+    }
+
+    fn cells(&self) -> &[AtomicU32] {
+        self.tables[self.last.load(Ordering::Acquire)].get().expect("the last table is there")
+    }
+
+    fn go_on_in(&self, cells: Box<[AtomicU32]>) {
+        let bits = to_index(cells.len().trailing_zeros());
+        assert!(self.tables[bits].set(cells).is_ok(), "a table grows");
+        // Release pairs with the acquire of `cells`: whoever sees the table sees what was placed in it.
+        self.last.store(bits, Ordering::Release);
     }
 }
 
