@@ -1,12 +1,13 @@
 //! All credentials, in memory: read by every thread without a lock, changed by the writer alone but for their last
 //! uses, which whoever sees one notes.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
+use foldhash::quality::RandomState;
 use ipnet::IpNet;
 use ledger::Time;
 use rusqlite::Connection;
@@ -62,7 +63,7 @@ impl Limits {
 
 impl Credentials {
     pub(crate) fn with_room(len: usize) -> Credentials {
-        let (by_key, hasher) = (Index::with_room(len), RandomState::new());
+        let (by_key, hasher) = (Index::with_room(len), RandomState::default());
         Credentials {
             slots: boxcar::Vec::new(),
             by_key,
