@@ -5,7 +5,6 @@
 //! path of a request may carry keys: it is only ever matched here, never shown.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -22,7 +21,7 @@ use super::reply::{Body, Reply};
 use crate::metrics::{self, Outcome};
 
 /// Answers one request; every way ends in an answer.
-pub(super) async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub(super) async fn answer(visit: &Visit<'_>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let began = Instant::now();
     visit.guard.asked();
     let (Parts { method, uri, headers, .. }, body) = request.into_parts();
@@ -34,9 +33,9 @@ pub(super) async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Res
         Some(route) if method == Method::OPTIONS => Reply::preflight(route),
         Some(route) if !takes(route, &method) => Reply::wrong_method(route),
         Some(route) if visit.thread.rules.node.stopping.load(Ordering::Relaxed) => Reply::stopping(route.format()),
-        Some(Route::Get(format, keys)) => balance(&visit, &keys.decode(), &headers).await.on(*format),
+        Some(Route::Get(format, keys)) => balance(visit, &keys.decode(), &headers).await.on(*format),
         Some(Route::Post(format)) => {
-            let reply = posted(&visit, *format, &headers, body).await;
+            let reply = posted(visit, *format, &headers, body).await;
             return Ok(visit.done(label, began, reply, headers));
         }
     };
@@ -55,7 +54,7 @@ fn takes(route: &Route<'_>, method: &Method) -> bool {
 }
 
 /// A call with the keys in its body.
-async fn posted(visit: &Visit, format: wire::Format, headers: &HeaderMap, body: Incoming) -> Reply {
+async fn posted(visit: &Visit<'_>, format: wire::Format, headers: &HeaderMap, body: Incoming) -> Reply {
     match body::read(body, visit.thread.rules.body_timeout).await {
         Ok(body) => match wire::read(format, &body) {
             Ok(keys) => balance(visit, &keys, headers).await.on(format),
@@ -73,7 +72,7 @@ async fn posted(visit: &Visit, format: wire::Format, headers: &HeaderMap, body: 
 }
 
 /// What the holder of these keys hears.
-async fn balance(visit: &Visit, keys: &Keys<'_>, headers: &HeaderMap) -> Said {
+async fn balance(visit: &Visit<'_>, keys: &Keys<'_>, headers: &HeaderMap) -> Said {
     let rules = &visit.thread.rules;
     let store = &rules.node.store;
     let Ok(grant) = store.authenticate(&keys.api_key, &keys.secret_key).await else { return Said::unavailable() };
@@ -115,7 +114,7 @@ impl Said {
     }
 }
 
-impl Visit {
+impl Visit<'_> {
     /// Counts the reply and makes it a response, in the memory of the request's headers.
     fn done(&self, route: metrics::Route, began: Instant, reply: Reply, headers: HeaderMap) -> Response<Body> {
         let outcome = reply.outcome();

@@ -46,8 +46,8 @@ pub(super) struct Thread {
 }
 
 /// What the requests of one connection share.
-pub(super) struct Visit {
-    pub(super) thread: Arc<Thread>,
+pub(super) struct Visit<'a> {
+    pub(super) thread: &'a Thread,
     pub(super) source: Source,
     pub(super) guard: Guard,
     /// Whether the client may still be sending when the connection is closed.
@@ -66,7 +66,7 @@ pub(super) fn http() -> http1::Builder {
 }
 
 /// Serves one connection from `peer` until it is closed.
-pub(super) async fn serve(stream: TcpStream, peer: IpAddr, thread: &Arc<Thread>) {
+pub(super) async fn serve(stream: TcpStream, peer: IpAddr, thread: &Thread) {
     // Fails only for a connection that is gone already.
     let _ = stream.set_nodelay(true);
     let guard = thread.watch.over();
@@ -105,14 +105,13 @@ async fn greet(stream: TcpStream, peer: IpAddr, thread: &Thread) -> Result<(Stre
     }
 }
 
-async fn requests<IO>(stream: IO, source: Source, thread: &Arc<Thread>, guard: Guard)
+async fn requests<IO>(stream: IO, source: Source, thread: &Thread, guard: Guard)
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let visit = Arc::new(Visit { thread: Arc::clone(thread), source, guard, lingers: AtomicBool::new(false) });
-    let io = TokioIo::new(Noted { stream, visit: Arc::clone(&visit) });
-    let asked = Arc::clone(&visit);
-    let service = service_fn(move |request| answer::answer(Arc::clone(&asked), request));
+    let visit = &Visit { thread, source, guard, lingers: AtomicBool::new(false) };
+    let io = TokioIo::new(Noted { stream, visit });
+    let service = service_fn(|request| answer::answer(visit, request));
     let mut connection = thread.http.serve_connection(io, service);
     let vigil = visit.guard.vigil();
     let mut finishing = false;
@@ -155,12 +154,12 @@ async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
 }
 
 /// A stream that notes when bytes come.
-struct Noted<IO> {
+struct Noted<'a, IO> {
     stream: IO,
-    visit: Arc<Visit>,
+    visit: &'a Visit<'a>,
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Noted<IO> {
+impl<IO: AsyncRead + Unpin> AsyncRead for Noted<'_, IO> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
@@ -171,7 +170,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Noted<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Noted<IO> {
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Noted<'_, IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
