@@ -5,6 +5,7 @@
 //! tells what part of its time is the charges'. Also measured: how much longer a start takes with a million accounts than
 //! with none, and how much more memory.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -59,11 +60,13 @@ pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
     let bodies = folder.join("bodies");
     accounts::write_bodies(arguments.accounts, &bodies)?;
     let wrk = Wrk::new(folder, bodies)?;
+    let alone = process::on_core(process::SERVER_CORE);
+    for (where_to, prefix) in [("where the scheduler puts them", &Vec::new()), ("all on one core", &alone)] {
+        start_and_memory(binary, &database, folder, arguments.accounts, where_to, prefix)?;
+    }
     process::pin(process::LOAD_CORE)?;
-
-    start_and_memory(binary, &database, folder, arguments.accounts)?;
     let nginx = Nginx::start(folder)?;
-    let server = start(binary, &database, folder)?;
+    let server = start(binary, &database, folder, &alone)?;
     probe(&server, arguments.accounts)?;
     let (mut nginxes, mut gathered, mut charged, mut idle) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
@@ -86,16 +89,23 @@ pub(crate) fn run(binary: &Path, arguments: &Arguments) -> Result<()> {
 
 /// Times starts with and without accounts in turn, and compares what is resident. Nothing is written meanwhile, so the
 /// servers need no graceful stop.
-fn start_and_memory(binary: &Path, database: &Path, folder: &Path, accounts: u64) -> Result<()> {
+fn start_and_memory(
+    binary: &Path,
+    database: &Path,
+    folder: &Path,
+    accounts: u64,
+    where_to: &str,
+    prefix: &[OsString],
+) -> Result<()> {
     let empty = folder.join("empty.db");
     let (mut with, mut without, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
-    start(binary, &empty, folder)?.kill()?;
+    start(binary, &empty, folder, prefix)?.kill()?;
     for _ in 0..STARTS {
-        let server = start(binary, &empty, folder)?;
+        let server = start(binary, &empty, folder, prefix)?;
         let (nothing, ready_after) = (resident(server.pid())?, server.ready_after);
         server.kill()?;
         without.push(ready_after);
-        let server = start(binary, database, folder)?;
+        let server = start(binary, database, folder, prefix)?;
         bytes.push(resident(server.pid())?.saturating_sub(nothing));
         with.push(server.ready_after);
         server.kill()?;
@@ -104,7 +114,7 @@ fn start_and_memory(binary: &Path, database: &Path, folder: &Path, accounts: u64
     let (with, without) = (seconds(with), seconds(without));
     #[expect(clippy::cast_precision_loss, reason = "a resident set is far below 2^52 bytes")]
     let bytes = median(bytes.into_iter().map(|bytes| bytes as f64)) / accounts as f64;
-    println!("Median of {STARTS} starts each, pinned to one core:\n");
+    println!("Median of {STARTS} starts each, {where_to}:\n");
     println!("- ready with {accounts} accounts after {with:.2} s, with none after {without:.3} s");
     println!("- loading them: {:.2} s (at most 1 s a million is wanted)", with - without);
     println!("- resident: {bytes:.0} bytes an account (at most 200 are wanted)\n");
@@ -128,12 +138,11 @@ fn measure(wrk: &Wrk, address: &crate::http::Address, pid: i32, seconds: u64) ->
     Ok(Measured { seen, cpu_us, paced: None })
 }
 
-fn start(binary: &Path, database: &Path, folder: &Path) -> Result<Server> {
+fn start(binary: &Path, database: &Path, folder: &Path, prefix: &[OsString]) -> Result<Server> {
     let (log, configuration) = (folder.join("sodu.log"), folder.join("sodu.toml"));
     std::fs::write(&configuration, "threads = 1\n")?;
     let configuration = configuration.to_str().unwrap_or_default();
-    let prefix = process::on_core(process::SERVER_CORE);
-    Server::start(&Setup { binary, database, log: &log, prefix: &prefix, flags: &["--config", configuration] })
+    Server::start(&Setup { binary, database, log: &log, prefix, flags: &["--config", configuration] })
 }
 
 fn report(nginxes: &[Measured], gathered: &[Measured], charged: &[Measured], idle: &[Measured], arguments: &Arguments) {
