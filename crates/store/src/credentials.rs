@@ -45,6 +45,9 @@ pub(crate) struct CredentialSlot {
     limits: AtomicU32,
 }
 
+/// For so many credentials the cells of the index are fetched before they are filled.
+const INDEXED_AT_ONCE: usize = 64;
+
 /// What narrows a credential.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Limits {
@@ -108,11 +111,16 @@ impl Credentials {
         to_slot(self.slots.push(CredentialSlot { digest, key_hash, account, used, limits }))
     }
 
-    /// Has the index find all that were pushed. Their cells are far apart: one after the other in a short loop, the
-    /// processor waits for many of them at once.
+    /// Has the index find all that were pushed. Their cells are far apart: asked for beforehand, many of them come at once,
+    /// while one that decides where the next step leads is waited for.
     pub(crate) fn index_pushed(&self) {
-        for slot in to_slot(self.by_key.len())..to_slot(self.len()) {
-            self.by_key.add(self.get(slot).key_hash, slot, |slot| self.get(slot).key_hash);
+        let pushed = to_slot(self.by_key.len())..to_slot(self.len());
+        for first in pushed.clone().step_by(INDEXED_AT_ONCE) {
+            let some = first..pushed.end.min(first + to_slot(INDEXED_AT_ONCE));
+            some.clone().for_each(|slot| self.by_key.approach(self.get(slot).key_hash));
+            for slot in some {
+                self.by_key.add(self.get(slot).key_hash, slot, |slot| self.get(slot).key_hash);
+            }
         }
     }
 
@@ -139,10 +147,21 @@ impl Credentials {
         let this_minute = minute(now);
         if used.load(Ordering::Relaxed) < this_minute {
             used.fetch_max(this_minute, Ordering::Relaxed);
-            let (word, bit) = (to_index(slot) / 64, 1 << (slot % 64));
-            // Release pairs with the acquire of `take_uses`: whoever sees the bit sees this use or a later one.
-            self.unwritten.get(word).expect("every slot has its bit").fetch_or(bit, Ordering::Release);
+            self.mark_unwritten(slot);
         }
+    }
+
+    /// Compares with the last use on disk: a commit that failed may have taken a later one with it.
+    pub(crate) fn compare_use(&self, slot: u32, on_disk: Option<Time>) {
+        if self.get(slot).last_used() > on_disk {
+            self.mark_unwritten(slot);
+        }
+    }
+
+    fn mark_unwritten(&self, slot: u32) {
+        let (word, bit) = (to_index(slot) / 64, 1 << (slot % 64));
+        // Release pairs with the acquire of `take_uses`: whoever sees the bit sees this use or a later one.
+        self.unwritten.get(word).expect("every slot has its bit").fetch_or(bit, Ordering::Release);
     }
 
     /// Some of the slots whose last use is not written, with that use, which counts as written from here on. Those of one
@@ -300,6 +319,22 @@ mod tests {
             (1..=MINUTES).filter(is_lost).count()
         });
         assert_eq!(lost, 0);
+    }
+
+    #[test]
+    fn a_use_that_was_taken_and_is_not_on_disk_is_taken_again() {
+        let credentials = Credentials::with_room(2);
+        for key in ["KEY", "OTHER"] {
+            credentials.add(key, digest::of(key, "SECRET"), 0, Limits::default(), None);
+        }
+        credentials.note_use(0, at(10));
+        credentials.note_use(1, at(10));
+        let taken = credentials.take_uses(10);
+        credentials.compare_use(0, Some(taken[0].1));
+        assert_eq!(credentials.take_uses(10), []);
+        credentials.compare_use(1, Some(Time::from_micros(9 * MINUTE_US)));
+        credentials.compare_use(0, None);
+        assert_eq!(credentials.take_uses(10), taken);
     }
 
     #[test]

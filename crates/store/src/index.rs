@@ -49,11 +49,19 @@ impl Index {
         }
     }
 
+    /// Has the processor fetch the cell where whoever looks under `hash` begins.
+    pub(crate) fn approach(&self, hash: u32) {
+        let cells = self.cells();
+        std::hint::black_box(cells[to_index(home(hash, mask(cells)))].load(Ordering::Relaxed));
+    }
+
     /// Adds `slot` under `hash`, growing first where the table would be more than half full; `hash_of` gives the hashes of
     /// the slots that are already in.
     pub(crate) fn add(&self, hash: u32, slot: u32, hash_of: impl Fn(u32) -> u32) {
-        // Release: whoever sees the number finds what lies in every slot below it.
-        let len = self.len.fetch_add(1, Ordering::Release) + 1;
+        // Only one thread adds, so a load and a store do; at a locked instruction, the processor would wait for the cell that the
+        // slot before this one went to. Release: whoever sees the number finds what lies in every slot below it.
+        let len = self.len.load(Ordering::Relaxed) + 1;
+        self.len.store(len, Ordering::Release);
         let cells = self.cells();
         if len * 2 <= cells.len() {
             return place(cells, hash, slot);

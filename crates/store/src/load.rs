@@ -355,12 +355,13 @@ fn load_credentials(
             expires_at: row.get::<_, Option<i64>>(4)?.map(Time::from_micros),
             revoked: row.get_ref(5)? != ValueRef::Null,
         };
+        let used = row.get::<_, Option<i64>>(6)?.map(Time::from_micros);
         if usize::try_from(slot).is_ok_and(|slot| slot < credentials.len()) {
             credentials.set_limits(slot, limits);
+            credentials.compare_use(slot, used);
         } else {
             let account = AccountId::new(row.get(1)?).ok_or_else(|| wrong("account"))?;
             let account = awaited(accounts, are_accounts_in, account, credentials).ok_or_else(|| wrong("account"))?;
-            let used = row.get::<_, Option<i64>>(6)?.map(Time::from_micros);
             let digest = row.get(2).map_err(|_| wrong("digest"))?;
             credentials.push(row.get_ref(7)?.as_str()?, digest, account, limits, used);
         }
