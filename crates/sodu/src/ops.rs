@@ -7,6 +7,7 @@
 mod actor;
 mod connection;
 mod health;
+mod settled;
 mod socket;
 
 use std::future::Future;
@@ -30,6 +31,7 @@ use crate::config::Config;
 use crate::serve::{Beat, Kind, Node};
 use crate::v1;
 use connection::{Visit, stop};
+use settled::settled;
 
 /// How long to wait after an accept that failed for want of files or memory.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -143,14 +145,14 @@ async fn accept_tcp(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>,
             continue;
         };
         let (tls, router, visit) = (tls.clone(), router.clone(), visit.clone());
-        tokio::spawn(async move {
+        tokio::spawn(settled(async move {
             let Some(tls) = tls else { return visit.serve(stream, router, None).await };
             match tokio::time::timeout(visit.timeout, tls.accept(stream)).await {
                 Ok(Ok(stream)) => visit.serve(stream, router, None).await,
                 Ok(Err(error)) => debug!(%error, "an operator's TLS handshake failed"),
                 Err(_) => debug!("an operator's TLS handshake took too long"),
             }
-        });
+        }));
     }
 }
 
