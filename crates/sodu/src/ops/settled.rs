@@ -41,18 +41,18 @@ impl Wake for Rest {
 /// Awaits `future`, of whose wakes within its own polls the task learns nothing.
 pub(crate) async fn settled<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    let mut kept: Option<(Arc<Rest>, Waker)> = None;
+    let mut kept: Option<Arc<Rest>> = None;
     poll_fn(|cx| {
         // A future that has moved to another task wakes that one alone.
-        let known = kept.take().filter(|(rest, _)| rest.task.will_wake(cx.waker()));
-        let (rest, waker) = kept.insert(known.unwrap_or_else(|| {
-            let rest = Arc::new(Rest { state: AtomicU8::new(AT_REST), task: cx.waker().clone() });
-            (Arc::clone(&rest), Waker::from(rest))
-        }));
+        let known = kept.take().filter(|rest| rest.task.will_wake(cx.waker()));
+        let rest = kept.insert(
+            known.unwrap_or_else(|| Arc::new(Rest { state: AtomicU8::new(AT_REST), task: cx.waker().clone() })),
+        );
+        let waker = Waker::from(Arc::clone(rest));
         for _ in 0..POLLS_MAX {
             // Whatever was done before a wake is seen by the poll that follows it.
             rest.state.swap(POLLED, Ordering::AcqRel);
-            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return Poll::Ready(output);
             }
             if rest.state.compare_exchange(POLLED, AT_REST, Ordering::AcqRel, Ordering::Acquire).is_ok() {
@@ -67,6 +67,7 @@ pub(crate) async fn settled<F: Future>(future: F) -> F::Output {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, AtomicUsize};
 
@@ -94,7 +95,7 @@ mod tests {
     impl Future for Restless {
         type Output = usize;
 
-        fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
             self.polls += 1;
             if self.is_over.load(Ordering::Relaxed) {
                 return Poll::Ready(self.polls);
@@ -111,22 +112,26 @@ mod tests {
         Restless { times, polls: 0, waker: Arc::default(), is_over: Arc::default() }
     }
 
+    /// Polls `future` in `task`, and says how often that task has been woken by then.
+    fn poll(future: Pin<&mut impl Future<Output = usize>>, task: &Arc<Task>) -> (Poll<usize>, usize) {
+        let waker = Waker::from(Arc::clone(task));
+        let polled = future.poll(&mut Context::from_waker(&waker));
+        (polled, task.0.load(Ordering::Relaxed))
+    }
+
     #[test]
     fn a_task_learns_of_wakes_from_outside_alone() {
         let future = restless(1);
         let (left, is_over) = (Arc::clone(&future.waker), Arc::clone(&future.is_over));
         let mut future = pin!(settled(future));
-        let task = Arc::new(Task::default());
-        let waker = Waker::from(Arc::clone(&task));
-        let mut cx = Context::from_waker(&waker);
-        assert!(future.as_mut().poll(&mut cx).is_pending());
-        assert_eq!(task.0.load(Ordering::Relaxed), 0);
+        let task = Arc::default();
+        assert_eq!(poll(future.as_mut(), &task), (Poll::Pending, 0));
         is_over.store(true, Ordering::Relaxed);
         let outside = left.lock().expect("no panic").clone().expect("it was polled");
         outside.wake_by_ref();
         outside.wake();
         assert_eq!(task.0.load(Ordering::Relaxed), 1);
-        assert_eq!(future.as_mut().poll(&mut cx), Poll::Ready(3));
+        assert_eq!(poll(future.as_mut(), &task), (Poll::Ready(3), 1));
     }
 
     #[test]
@@ -134,13 +139,10 @@ mod tests {
         let future = restless(usize::MAX);
         let is_over = Arc::clone(&future.is_over);
         let mut future = pin!(settled(future));
-        let task = Arc::new(Task::default());
-        let waker = Waker::from(Arc::clone(&task));
-        let mut cx = Context::from_waker(&waker);
-        assert!(future.as_mut().poll(&mut cx).is_pending());
-        assert_eq!(task.0.load(Ordering::Relaxed), 1);
+        let task = Arc::default();
+        assert_eq!(poll(future.as_mut(), &task), (Poll::Pending, 1));
         is_over.store(true, Ordering::Relaxed);
-        assert_eq!(future.as_mut().poll(&mut cx), Poll::Ready(POLLS_MAX + 1));
+        assert_eq!(poll(future.as_mut(), &task), (Poll::Ready(POLLS_MAX + 1), 1));
     }
 
     #[test]
@@ -148,10 +150,9 @@ mod tests {
         let future = restless(0);
         let left = Arc::clone(&future.waker);
         let mut future = pin!(settled(future));
-        let tasks = [Arc::new(Task::default()), Arc::new(Task::default())];
+        let tasks: [Arc<Task>; 2] = Default::default();
         for task in &tasks {
-            let waker = Waker::from(Arc::clone(task));
-            assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            assert_eq!(poll(future.as_mut(), task), (Poll::Pending, 0));
         }
         left.lock().expect("no panic").take().expect("it was polled").wake();
         assert_eq!(tasks.map(|task| task.0.load(Ordering::Relaxed)), [0, 1]);
